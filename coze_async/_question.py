@@ -1,0 +1,117 @@
+"""What a user asks -> the messages of a request, checked against what the service is known to refuse.
+
+Source of the rules: coze.cn pages chat_v3 (additional_messages, object_string) and workflow_chat.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from coze_async._errors import ConfigurationError
+from coze_async.models import Message, MessageObject
+
+__all__ = ["Question", "messages_for"]
+
+Question = str | Message | Sequence[MessageObject]
+"""A text, a message, or the pieces of a message with images, files or audio."""
+
+
+def messages_for(
+    question: Question | None,
+    context: Sequence[Message],
+    *,
+    conversation_id: str | None,
+    most: int = 100,
+) -> list[dict[str, Any]] | None:
+    """Return the messages of a request, the question last; None if there are none.
+
+    Args:
+        question: What is asked now; None if it is the last of `context`, or stands in the conversation already.
+        context: Earlier messages.
+        conversation_id: The conversation that is gone on with, if there is one.
+        most: How many the service takes.
+
+    Raises:
+        ConfigurationError: the service would refuse it; the text says why.
+    """
+    messages = [_checked_context(message) for message in context]
+    if question is not None:
+        messages.append(_question(question))
+    if not messages:
+        if conversation_id:
+            return None
+        raise ConfigurationError("There is nothing to answer: give a message, additional_messages, or a conversation_id "
+                                 "whose last message is the question.")  # fmt: skip
+    last = messages[-1]
+    if last.role != "user":
+        raise ConfigurationError(f"The last message is from {last.role or 'nobody'!r}: Coze answers only a message of the "
+                                 "user. Put the question last, e.g. Message.user('…').")  # fmt: skip
+    if not last.content.strip():
+        raise ConfigurationError("The message is empty: there is nothing to answer.")
+    if len(messages) > most:
+        raise ConfigurationError(
+            f"{len(messages)} messages are too many: this endpoint takes {most}. Leave the oldest out."
+        )
+    if conversation_id is None:
+        _check_neighbours(messages)
+    return [_wire(message) for message in messages]
+
+
+def _question(question: Question) -> Message:
+    if isinstance(question, str):
+        return Message.user(question)
+    if isinstance(question, Message):
+        if question.content_type == "object_string":
+            _check_objects(question.objects)
+        return question
+    if not isinstance(question, Sequence) or not all(isinstance(item, MessageObject) for item in question):
+        raise ConfigurationError(f"The message is a {type(question).__name__}: give a str, a Message, or a list of "
+                                 "MessageObject, e.g. [MessageObject.of_text('…'), MessageObject.of_image(file_id='…')].")  # fmt: skip
+    _check_objects(question)
+    return Message.user(question)
+
+
+def _checked_context(message: Message) -> Message:
+    if not isinstance(message, Message):
+        raise ConfigurationError(f"additional_messages holds a {type(message).__name__}: "
+                                 "give Message.user('…') and Message.assistant('…').")  # fmt: skip
+    if message.content_type == "object_string":
+        _check_objects(message.objects)
+    return message
+
+
+def _check_objects(objects: Sequence[MessageObject]) -> None:
+    if not objects:
+        raise ConfigurationError("The list of message objects is empty: give a text with images or files, or a str.")
+    texts = [item for item in objects if item.type == "text"]
+    if len(texts) > 1:
+        raise ConfigurationError(f"The message has {len(texts)} text objects; Coze takes one. Join them.")
+    if len(texts) == len(objects):
+        raise ConfigurationError("The message has a text object and nothing else. Give the text as a str.")
+    for item in objects:
+        if item.type == "text":
+            if not (item.text or "").strip():
+                raise ConfigurationError("The text object of the message is empty. Leave it out.")
+        elif bool(item.file_id) == bool(item.file_url):
+            raise ConfigurationError(f"The {item.type} object needs a file_id or a file_url, one of the two.")
+
+
+def _check_neighbours(messages: Sequence[Message]) -> None:
+    """A message of nothing but images and files needs a text before or after it; in a conversation it may be there."""
+    for n, message in enumerate(messages):
+        if not {item.type for item in message.objects} & {"text", "audio"} and message.objects:
+            near = [other for other in messages[max(0, n - 1) : n + 2] if other is not message]
+            if not any(other.content_type == "text" or any(item.text for item in other.objects) for other in near):
+                raise ConfigurationError("The message has images or files and no text. Add MessageObject.of_text('…'), or "
+                                         "a text message before or after it.")  # fmt: skip
+
+
+def _wire(message: Message) -> dict[str, Any]:
+    """Return what is sent of a message; what a server said of an earlier one (ids, times) stays here."""
+    sent = {
+        "role": message.role,
+        "type": message.type or ("question" if message.role == "user" else "answer"),
+        "content": message.content,
+        "content_type": message.content_type,
+        "meta_data": message.meta_data or None,
+    }
+    return {key: value for key, value in sent.items() if value is not None}

@@ -1,0 +1,117 @@
+"""When to send a request again, and when never: chats and runs cost money and have no idempotency key."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from coze_async._errors import APIError, ConfigurationError, CozeError, RateLimitError, ServerError, TransportError
+
+__all__ = ["Budget", "Retry", "may_repeat", "retry_after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how soon a request is sent again.
+
+    A request that may have started something is repeated only if the server surely did not see it (no connection)
+    or refused it before working (HTTP 429, codes 4009, 4013, 4020). What only reads is also repeated after a lost
+    answer and after a failure of the server.
+
+    Attributes:
+        attempts: In all, the first included; 1 never repeats.
+        initial: The longest wait before the second attempt, in seconds. Waits are drawn from 0 up to the
+            bound ("full jitter"), so that clients that failed together do not come back together.
+        factor: By how much the bound grows.
+        max_wait: The bound's own bound.
+        max_retry_after: A server that asks for a longer wait than this gets no further attempt.
+        budget: Attempts after failures that the whole client may have in store. Each takes one, each answered
+            request gives a tenth back: a server that is down is not asked three times by everybody.
+    """
+
+    attempts: int = 3
+    initial: float = 0.5
+    factor: float = 2.0
+    max_wait: float = 8.0
+    max_retry_after: float = 60.0
+    budget: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError(f"Retry.attempts is {self.attempts!r}: 1 sends once and never again.")
+        if min(self.initial, self.max_wait, self.max_retry_after, self.budget) < 0 or self.factor < 1:
+            raise ConfigurationError("Retry takes no negative seconds or budget, and a factor of 1 or more.")
+
+    @classmethod
+    def none(cls) -> "Retry":
+        """Return a policy that sends everything once."""
+        return cls(attempts=1)
+
+    def wait(self, attempt: int, error: CozeError) -> float:
+        """Return how long to wait after an attempt, in seconds.
+
+        Args:
+            attempt: The number of the attempt that failed, from 1.
+            error: Why it failed; what its server asked for is kept to.
+        """
+        bound = min(self.max_wait, self.initial * self.factor ** (attempt - 1))
+        asked = error.retry_after if isinstance(error, APIError) else None
+        # Jitter needs no secrecy. After Retry-After it is added, never taken off.
+        return (asked or 0.0) + random.uniform(0.0, bound)  # noqa: S311
+
+
+class Budget:
+    """How many repeats a client has in store."""
+
+    __slots__ = ("_left", "_most")
+
+    def __init__(self, most: float) -> None:
+        self._left = self._most = most
+
+    def spend(self) -> bool:
+        """Take one repeat; False if there is none left."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def answered(self) -> None:
+        """Put a tenth of a repeat back, for a request that was answered."""
+        self._left = min(self._most, self._left + 0.1)
+
+
+def may_repeat(error: CozeError, *, safe: bool) -> bool:
+    """Decide whether a request may be sent again after an error.
+
+    Args:
+        error: How the attempt ended.
+        safe: True for a request that changes nothing, or nothing more the second time.
+    """
+    if isinstance(error, RateLimitError):
+        return True
+    if isinstance(error, TransportError):
+        return safe or not error.may_have_arrived
+    return safe and isinstance(error, ServerError)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Read how long the server asks to wait, in seconds from now; None if it does not say, or nonsense.
+
+    No source documents this header for Coze, but gateways send it: as seconds or as a date.
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    # `nan` and `inf` are floats too.
+    return max(0.0, seconds) if seconds < float("inf") else None

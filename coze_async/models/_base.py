@@ -1,0 +1,92 @@
+"""The base of all models, and the tolerant reader that fills them."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+__all__ = ["CozeModel", "read_json", "read_object", "without_nulls"]
+
+_log = logging.getLogger("coze_async")
+
+M = TypeVar("M", bound="CozeModel")
+
+
+class CozeModel(BaseModel):
+    """Data as a server sent it: immutable, with every field that is not declared kept in `model_extra`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        # Ids are strings of digits; some servers write some of them as numbers.
+        coerce_numbers_to_str=True,
+        protected_namespaces=(),
+    )
+
+
+def read_json(model: type[M], data: bytes) -> M:
+    """Read one model from the bytes of a JSON text.
+
+    Raises:
+        ValueError: the text is no JSON, or an id is missing; a pydantic ValidationError is one.
+    """
+    try:
+        return model.__pydantic_validator__.validate_json(data)
+    except ValidationError:
+        # Either not JSON, or bytes that are not UTF-8 (the standard says: replace them), or a null where a text is due.
+        return read_object(model, json.loads(data.decode("utf-8", "replace")))
+
+
+def read_object(model: type[M], value: Any) -> M:
+    """Read one model from a decoded JSON value, forgiving what is null or of another type, but not a missing id.
+
+    Raises:
+        ValueError: what is left does not make the model; a pydantic ValidationError is one.
+    """
+    try:
+        return model.__pydantic_validator__.validate_python(value)
+    except ValidationError as error:
+        remaining, problem = without_nulls(value), error
+    # Each round takes out what the model refuses; a field that was refused falls back to its default.
+    for _ in range(8):
+        try:
+            return model.__pydantic_validator__.validate_python(remaining)
+        except ValidationError as error:
+            problem = error
+            refused = [entry["loc"] for entry in error.errors(include_url=False) if entry["type"] != "missing"]
+            if not sum(_remove(remaining, location) for location in reversed(refused)):
+                raise
+            _log.debug("%s: left out what the model does not take: %s", model.__name__, refused)
+    raise problem
+
+
+def without_nulls(value: Any) -> Any:
+    """Copy a JSON value without the keys and items that are null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value if item is not None]
+    return value
+
+
+def _remove(value: Any, location: tuple[int | str, ...]) -> bool:
+    """Take the value at a location out of its container; False if there is no such place."""
+    if not location:
+        return False
+    for step in location[:-1]:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    try:
+        del value[location[-1]]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
+def as_datetime(seconds: int | None) -> datetime | None:
+    """Return a Unix time in seconds as an aware datetime; None for a time that is not set (0 or null)."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -1,0 +1,325 @@
+"""Chats: streamed, polled, looked up, cancelled, continued with tool outputs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+import anyio
+
+from coze_async._config import Polling
+from coze_async._core import Core, Reply
+from coze_async._endpoint import Resource, get, post
+from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError
+from coze_async._logging import log
+from coze_async._polling import poll
+from coze_async._question import Question, messages_for
+from coze_async._stream import ChatStream, chat_failed, chat_from_reply, result_from_reply
+from coze_async.models import Chat, ChatResult, ChatStatus, Message, ToolOutput
+
+__all__ = ["ChatMessagesResource", "ChatOptions", "ChatResource"]
+
+# How long cancelling a chat that nobody waits for any more may take, in seconds.
+_CANCELLING = 2.0
+
+
+class ChatOptions(TypedDict, total=False):
+    """What every way to start a chat takes beyond the message, the bot and the user."""
+
+    conversation_id: str | None
+    """Go on with this conversation; None starts a new one."""
+    additional_messages: Sequence[Message]
+    """Context before the message, 100 at most with it."""
+    custom_variables: Mapping[str, str] | None
+    """Values for the variables of the bot's prompt."""
+    auto_save_history: bool
+    """False keeps nothing on the server; then only a stream can bring the answer."""
+    meta_data: Mapping[str, str] | None
+    """16 pairs at most, keys of 1-64 and values of 1-512 characters."""
+    parameters: Mapping[str, Any] | None
+    """Input of the chatflow that a bot runs on."""
+    enable_card: bool | None
+    """Let question nodes answer with cards."""
+    bot_version: str | None
+    """A version of the bot other than the published one."""
+    publish_status: str | None
+    """`published_online` or `unpublished_draft`; not together with bot_version."""
+    connector_id: str | None
+    """The channel: 1024 is the API, 999 the Chat SDK."""
+    extra_params: Mapping[str, str] | None
+    """Values for plug-ins and workflows: `latitude`, `longitude`."""
+    shortcut_command: Mapping[str, Any] | None
+    """A shortcut command to run: `{"command_id": …, "parameters": {…}}`."""
+    tools: Sequence[Mapping[str, Any]] | None
+    custom_config: Mapping[str, Any] | None
+
+
+class ChatMessagesResource(Resource):
+    """The messages of one chat."""
+
+    @get("/v3/chat/message/list", payload=("data", "Messages"))
+    async def list(self, *, conversation_id: str, chat_id: str) -> list[Message]:
+        """List what the bot wrote during one chat, without the question, in no useful order.
+
+        The list is complete only after the chat has ended, and empty for a chat that failed.
+
+        Source: coze.cn page list_chat_messages; Coze Studio 4f786d6 answers under `Messages`.
+        """
+
+
+class ChatResource(Resource):
+    """Talk to a bot: `stream` hands the answer out as it is written, `ask` and `create_and_poll` return the whole."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.messages = ChatMessagesResource(core)
+
+    def stream(
+        self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
+    ) -> ChatStream:
+        """Start a chat and return its events as they come. Nothing is sent before the first step.
+
+        Args:
+            message: A text, a Message, or a list of MessageObject; None if `additional_messages` ends with it.
+            bot_id: A bot that is published to the API channel.
+            user_id: Any name for the end user: it separates memory and limits.
+            **options: See `ChatOptions`.
+
+        Raises:
+            ConfigurationError: the message is none that a bot can answer.
+        """
+        return self._stream(**self._arguments(message, bot_id, user_id, options))
+
+    async def ask(
+        self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
+    ) -> ChatResult:
+        """Return a bot's whole answer, read from a stream.
+
+        Args:
+            message: See `stream`.
+            bot_id: A bot that is published to the API channel.
+            user_id: Any name for the end user.
+            **options: See `ChatOptions`.
+
+        Raises:
+            ChatFailedError: the chat was started and failed.
+            StreamInterruptedError: the answer broke off; what came is in `.partial`.
+            APIError: the server refused it.
+            TransportError: no answer came.
+        """
+        return await self.stream(message, bot_id=bot_id, user_id=user_id, **options).result()
+
+    async def create(
+        self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
+    ) -> Chat:
+        """Start a chat that is not streamed and return it as it stands: one request, no answer yet.
+
+        Args:
+            message: See `stream`.
+            bot_id: A bot that is published to the API channel.
+            user_id: Any name for the end user.
+            **options: See `ChatOptions`.
+
+        Raises:
+            ConfigurationError: auto_save_history is False, so that no answer could ever be looked up.
+            ConversationBusyError: another chat runs in this conversation.
+        """
+        reply = await self._started(self._saved(self._arguments(message, bot_id, user_id, options)))
+        return chat_from_reply(self._core, "POST /v3/chat", reply)
+
+    async def create_and_poll(
+        self,
+        message: Question | None = None,
+        *,
+        bot_id: str,
+        user_id: str,
+        polling: Polling | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResult:
+        """Start a chat, look until it is over, and return its answer.
+
+        A chat that is cancelled meanwhile returns with `.status` "canceled" and no messages; one that waits for
+        tools returns with `.tool_calls`. If the caller is cancelled or the time is up, the remote chat is cancelled.
+
+        Args:
+            message: See `stream`.
+            bot_id: A bot that is published to the API channel.
+            user_id: Any name for the end user.
+            polling: How often to look, and for how long.
+            **options: See `ChatOptions`.
+
+        Raises:
+            ChatFailedError: the chat was started and failed.
+            PollTimeoutError: it was not over in time.
+            ConfigurationError: auto_save_history is False.
+        """
+        arguments = self._saved(self._arguments(message, bot_id, user_id, options))
+        slot = await self._core.slot(user_id)
+        try:
+            return await self._polled(arguments, polling or Polling())
+        finally:
+            slot.release()
+
+    @get("/v3/chat/retrieve")
+    async def retrieve(self, *, conversation_id: str, chat_id: str) -> Chat:
+        """Return a chat as it stands; ask at most once per second.
+
+        Coze Plus has no such route. GET, as the page says and Coze Studio routes; the official SDKs send POST, which
+        fails with 4100 for OAuth tokens (coze-js issue 314).
+
+        Source: coze.cn page retrieve_chat.
+        """
+
+    @post("/v3/chat/cancel", safe=True, payload=("data", "ChatV3ChatDetail"))
+    async def cancel(self, *, conversation_id: str, chat_id: str) -> Chat:
+        """Stop a chat that is still in progress; all its tokens are billed, and a stream of it goes on.
+
+        Raises:
+            BadRequestError: it is already over, or waits for tool outputs (code 4104).
+
+        Source: coze.cn page chat_cancel; Coze Studio 4f786d6 answers under `ChatV3ChatDetail`.
+        """
+
+    @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": False})
+    async def submit_tool_outputs(
+        self, *, conversation_id: str, chat_id: str, tool_outputs: Sequence[ToolOutput], connector_id: str | None = None
+    ) -> Chat:
+        """Give a chat that requires action the outputs of all its tool calls, and return it as it stands.
+
+        Raises:
+            ServerError: the chat was started with auto_save_history=False (code 5000).
+
+        Source: coze.cn page chat_submit_tool_outputs.
+        """
+
+    @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": True})
+    def submit_tool_outputs_stream(
+        self, *, conversation_id: str, chat_id: str, tool_outputs: Sequence[ToolOutput], connector_id: str | None = None
+    ) -> ChatStream:
+        """Give a chat that requires action the outputs of all its tool calls, and return the events that follow.
+
+        Source: coze.cn page chat_submit_tool_outputs.
+        """
+
+    # conversation_id in the body is ignored by the clouds and starts a new conversation (py, js, go, page chat_v3).
+    @post("/v3/chat", query=("conversation_id",), fixed={"stream": True}, kind="chat")
+    def _stream(
+        self,
+        *,
+        bot_id: str,
+        user_id: str,
+        conversation_id: str | None = None,
+        additional_messages: Sequence[Mapping[str, Any]] | None = None,
+        custom_variables: Mapping[str, str] | None = None,
+        auto_save_history: bool = True,
+        meta_data: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        enable_card: bool | None = None,
+        bot_version: str | None = None,
+        publish_status: str | None = None,
+        connector_id: str | None = None,
+        extra_params: Mapping[str, str] | None = None,
+        shortcut_command: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        custom_config: Mapping[str, Any] | None = None,
+    ) -> ChatStream:
+        """Start a chat and stream the answer. Source: coze.cn page chat_v3."""
+
+    @post("/v3/chat", query=("conversation_id",), fixed={"stream": False}, kind="chat")
+    async def _create(
+        self,
+        *,
+        bot_id: str,
+        user_id: str,
+        conversation_id: str | None = None,
+        additional_messages: Sequence[Mapping[str, Any]] | None = None,
+        custom_variables: Mapping[str, str] | None = None,
+        auto_save_history: bool = True,
+        meta_data: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        enable_card: bool | None = None,
+        bot_version: str | None = None,
+        publish_status: str | None = None,
+        connector_id: str | None = None,
+        extra_params: Mapping[str, str] | None = None,
+        shortcut_command: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        custom_config: Mapping[str, Any] | None = None,
+    ) -> Chat:
+        """Start a chat without streaming. Source: coze.cn page chat_v3."""
+
+    @staticmethod
+    def _arguments(message: Question | None, bot_id: str, user_id: str, options: ChatOptions) -> dict[str, Any]:
+        """Return the wire's names and values for what the caller gave."""
+        for name, value in (("bot_id", bot_id), ("user_id", user_id)):
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigurationError(f"{name} is {value!r}: it must be a text that is not empty.")
+        arguments: dict[str, Any] = {**options, "bot_id": bot_id, "user_id": user_id}
+        conversation_id = options.get("conversation_id") or None
+        context = options.get("additional_messages") or ()
+        arguments["conversation_id"] = conversation_id
+        arguments["additional_messages"] = messages_for(message, context, conversation_id=conversation_id)
+        return arguments
+
+    @staticmethod
+    def _saved(arguments: dict[str, Any]) -> dict[str, Any]:
+        if arguments.get("auto_save_history") is False:
+            raise ConfigurationError("auto_save_history=False keeps nothing on the server, so an answer that is not "
+                                     "streamed could never be read. Use `stream` or `ask`, or leave it True.")  # fmt: skip
+        return arguments
+
+    async def _started(self, arguments: Mapping[str, Any]) -> Reply:
+        return await self._core.send(_CREATE.request(arguments, user=arguments["user_id"]))
+
+    async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
+        seen: list[Chat] = []
+        with anyio.move_on_after(polling.timeout):
+            try:
+                return await self._until_over(arguments, polling, seen)
+            except anyio.get_cancelled_exc_class():
+                # Nobody waits for it any more, but it would go on and cost.
+                if seen and not seen[-1].is_over:
+                    await self._cancel_quietly(seen[-1])
+                raise
+        chat = seen[-1] if seen else None
+        raise PollTimeoutError(
+            f"POST /v3/chat: the chat {chat.id if chat else '(not yet created)'} was not over within {polling.timeout:g} s "
+            f"(Polling.timeout); its last status was {chat.status if chat else 'unknown'!r}. It has been asked to cancel. "
+            "Raise Polling.timeout, or stream the answer.",
+            chat=chat,
+        )
+
+    async def _until_over(self, arguments: Mapping[str, Any], polling: Polling, seen: list[Chat]) -> ChatResult:
+        name, core = "POST /v3/chat", self._core
+        reply = await self._started(arguments)
+        # Coze Plus answers with the finished message; then there is nothing to look for, and no route to look with.
+        if reply.content_type == "text/event-stream" or _holds_message(reply):
+            return result_from_reply(core, name, reply)
+        chat = chat_from_reply(core, name, reply)
+        seen.append(chat)
+        ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+        if not chat.is_over:
+            chat = await poll(lambda: self.retrieve(**ids), lambda look: look.is_over, polling, seen.append)
+        if chat.status == ChatStatus.FAILED:
+            # The chat's own error stands here; its messages would be missing without a reason.
+            raise chat_failed(core, name, chat, reply.logid)
+        wanted = chat.status in (ChatStatus.COMPLETED, ChatStatus.REQUIRES_ACTION)
+        messages = await self.messages.list(**ids) if wanted else []
+        return ChatResult(chat=chat, messages=messages, logid=reply.logid)
+
+    async def _cancel_quietly(self, chat: Chat) -> None:
+        with anyio.move_on_after(_CANCELLING, shield=True):
+            try:
+                await self.cancel(conversation_id=chat.conversation_id, chat_id=chat.id)
+            except CozeError as error:
+                log.debug("the chat %s could not be cancelled: %s", chat.id, error)
+
+
+_CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _holds_message(reply: Reply) -> bool:
+    data = reply.payload.get("data") if isinstance(reply.payload, dict) else None
+    return (
+        isinstance(data, dict)
+        and not data.get("status")
+        and bool(data.keys() & {"content", "message", "messages", "message_item"})
+    )

@@ -1,0 +1,287 @@
+"""Workflows: run, stream, resume, and chatflows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from coze_async._config import Polling
+from coze_async._endpoint import Resource, get, post
+from coze_async._errors import ConfigurationError, DecodeError, NotFoundError, PollTimeoutError, WorkflowError, explain
+from coze_async._polling import poll
+from coze_async._question import Question, messages_for
+from coze_async._stream import ChatStream, WorkflowStream
+from coze_async.models import Message, WorkflowRun, WorkflowRunHistory
+
+__all__ = ["WorkflowsResource"]
+
+
+class WorkflowsResource(Resource):
+    """Run workflows and chatflows that are published."""
+
+    @post("/v1/workflow/run", payload=())
+    async def run(
+        self,
+        *,
+        workflow_id: str,
+        parameters: Mapping[str, Any] | None = None,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        is_async: bool | None = None,
+        ext: Mapping[str, Any] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> WorkflowRun:
+        """Run a workflow and return what it answered; with is_async=True only `execute_id`, at once.
+
+        The gateway cuts a synchronous run after 90 s, while the workflow goes on: use `stream` or `run_and_poll`
+        for longer ones.
+
+        Args:
+            workflow_id: A published workflow.
+            parameters: Inputs by name, any JSON values; a file is the text `{"file_id":"…"}` or an address.
+            bot_id: A bot whose variables and databases the workflow uses.
+            app_id: The app that the workflow belongs to; not together with bot_id.
+            is_async: True runs it in the background; needs a paid plan (code 6003).
+            ext: `latitude`, `longitude`, `user_id`.
+            workflow_version: A version other than the published one.
+            connector_id: The channel: 1024 is the API.
+
+        Raises:
+            ConfigurationError: a parameter is no JSON value.
+            NotFoundError: no such workflow, or it was never published (4200, 6031).
+
+        Source: coze.cn page workflow_run. `/v3/workflows/run`, which some articles name, does not exist.
+        """
+
+    @post("/v1/workflow/stream_run")
+    def stream(
+        self,
+        *,
+        workflow_id: str,
+        parameters: Mapping[str, Any] | None = None,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        ext: Mapping[str, Any] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> WorkflowStream:
+        """Run a workflow and return its events as they come; an interrupt ends them, see `resume`.
+
+        Source: coze.cn page workflow_stream_run.
+        """
+
+    @post("/v1/workflow/stream_resume")
+    def resume(
+        self,
+        *,
+        workflow_id: str,
+        event_id: str,
+        interrupt_type: int,
+        resume_data: str,
+        ext: Mapping[str, str] | None = None,
+        connector_id: str | None = None,
+    ) -> WorkflowStream:
+        """Go on with a workflow that was interrupted; it may be interrupted again, three times in all.
+
+        Args:
+            workflow_id: The workflow.
+            event_id: `WorkflowInterrupt.event_id`, whole.
+            interrupt_type: `WorkflowInterrupt.interrupt_type`.
+            resume_data: What the workflow asked for.
+            ext: `latitude`, `longitude`, `user_id`.
+            connector_id: The channel: 1024 is the API.
+
+        Source: coze.cn page workflow_resume.
+        """
+
+    def chat(
+        self,
+        message: Question | None = None,
+        *,
+        workflow_id: str,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        conversation_id: str | None = None,
+        additional_messages: Sequence[Message] = (),
+        parameters: Mapping[str, Any] | None = None,
+        ext: Mapping[str, str] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> ChatStream:
+        """Run a chatflow and return its events as they come.
+
+        A chatflow that asks something ends its stream; answer by calling this again with the same conversation_id.
+
+        Args:
+            message: A text or a Message; files go through `parameters`.
+            workflow_id: A published chatflow.
+            bot_id: The bot that it belongs to; exactly one of bot_id and app_id.
+            app_id: The app that it belongs to.
+            conversation_id: Go on with this conversation.
+            additional_messages: Context before the message, 50 at most with it.
+            parameters: Inputs by name, any JSON values.
+            ext: `latitude`, `longitude`, `user_id`.
+            workflow_version: A version other than the published one.
+            connector_id: The channel: 1024 is the API.
+
+        Raises:
+            ConfigurationError: not exactly one of bot_id and app_id, or a message that cannot be answered.
+
+        Source: coze.cn page workflow_chat.
+        """
+        if bool(bot_id) == bool(app_id):
+            raise ConfigurationError(
+                "A chatflow takes exactly one of bot_id and app_id (both together are error 4000)."
+            )
+        messages = messages_for(message, additional_messages, conversation_id=conversation_id or None, most=50)
+        return self._chat(
+            workflow_id=workflow_id,
+            additional_messages=messages,
+            bot_id=bot_id,
+            app_id=app_id,
+            conversation_id=conversation_id or None,
+            parameters=parameters,
+            ext=ext,
+            workflow_version=workflow_version,
+            connector_id=connector_id,
+        )
+
+    async def run_and_poll(
+        self,
+        *,
+        workflow_id: str,
+        parameters: Mapping[str, Any] | None = None,
+        polling: Polling | None = None,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        ext: Mapping[str, Any] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> WorkflowRun:
+        """Run a workflow in the background, look until it is over, and return what it answered.
+
+        A run that waits for somebody returns with `.interrupt_data`. Up to 24 hours; needs a paid plan.
+
+        Args:
+            workflow_id: A published workflow.
+            parameters: Inputs by name, any JSON values.
+            polling: How often to look, and for how long.
+            bot_id: See `run`.
+            app_id: See `run`.
+            ext: See `run`.
+            workflow_version: See `run`.
+            connector_id: See `run`.
+
+        Raises:
+            WorkflowError: the run failed.
+            PollTimeoutError: it was not over in time; `.execute_id` names it, and it goes on.
+        """
+        polling = polling or Polling()
+        execute_id: str | None = None
+        with anyio.move_on_after(polling.timeout):
+            run = await self.run(
+                workflow_id=workflow_id,
+                parameters=parameters,
+                bot_id=bot_id,
+                app_id=app_id,
+                is_async=True,
+                ext=ext,
+                workflow_version=workflow_version,
+                connector_id=connector_id,
+            )
+            execute_id = run.execute_id
+            if not execute_id:
+                # A server that does not know is_async has run it by now.
+                return run
+            history = await poll(_Histories(self, workflow_id, execute_id).look, _is_over, polling)
+            return _finished(run, history)
+        raise PollTimeoutError(
+            f"POST /v1/workflow/run: the run {execute_id or '(not yet started)'} was not over within "
+            f"{polling.timeout:g} s (Polling.timeout). It goes on; raise Polling.timeout to wait longer.",
+            execute_id=execute_id,
+        )
+
+    @post("/v1/workflows/chat")
+    def _chat(
+        self,
+        *,
+        workflow_id: str,
+        additional_messages: Sequence[Mapping[str, Any]] | None = None,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        conversation_id: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        ext: Mapping[str, str] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> ChatStream:
+        """Run a chatflow. Source: coze.cn page workflow_chat."""
+
+    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
+    async def _histories(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
+        """Read an asynchronous run: a list of one. Source: coze.cn page workflow_history."""
+
+    @get("/v1/workflow/get_run_history")
+    async def _histories_of_studio(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
+        """Read an asynchronous run on a self-hosted server. Source: Coze Studio 4f786d6, router."""
+
+
+class _Histories:
+    """Looks at a run, on whichever route the server has."""
+
+    def __init__(self, workflows: WorkflowsResource, workflow_id: str, execute_id: str) -> None:
+        self._workflows = workflows
+        self._ids = {"workflow_id": workflow_id, "execute_id": execute_id}
+        self._has_cloud_route: bool | None = None
+
+    async def look(self) -> WorkflowRunHistory:
+        histories = await self._cloud_or_studio()
+        if not histories:
+            raise DecodeError(f"The server knows no history of the run {self._ids['execute_id']}.")
+        return histories[0]
+
+    async def _cloud_or_studio(self) -> list[WorkflowRunHistory]:
+        workflows = self._workflows
+        if self._has_cloud_route is not False:
+            try:
+                histories = await workflows._histories(**self._ids)  # noqa: SLF001
+            except NotFoundError as error:
+                # A route that is missing is a plain 404; a run that is missing has a code of Coze.
+                if self._has_cloud_route or error.status != 404:
+                    raise
+                self._has_cloud_route = False
+            else:
+                self._has_cloud_route = True
+                return histories
+        return await workflows._histories_of_studio(**self._ids)  # noqa: SLF001
+
+
+def _is_over(history: WorkflowRunHistory) -> bool:
+    return history.execute_status.lower() in ("success", "fail") or history.interrupt_data is not None
+
+
+def _finished(run: WorkflowRun, history: WorkflowRunHistory) -> WorkflowRun:
+    """Return a run with what its history says; raise if it failed."""
+    debug_url = history.debug_url or run.debug_url
+    if history.execute_status.lower() == "fail":
+        code = history.error_code or None
+        raise WorkflowError(
+            f"The run {run.execute_id} failed{f' (code {code})' if code else ''}: {explain(code, history.error_message)}"
+            f"{f' See {debug_url}' if debug_url else ''}{f' [logid {history.logid}]' if history.logid else ''}",
+            code=code,
+            msg=history.error_message,
+            debug_url=debug_url,
+            execute_id=run.execute_id,
+            logid=history.logid,
+        )
+    return run.model_copy(
+        update={
+            "data": history.result,
+            "outputs": history.outputs,
+            "debug_url": debug_url,
+            "usage": history.usage or run.usage,
+            "interrupt_data": history.interrupt_data,
+            "history": history,
+        }
+    )
