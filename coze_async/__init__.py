@@ -6,9 +6,9 @@ async with AsyncCoze("pat_…") as coze:
 """
 
 from coze_async._auth import Auth, SessionAuth, TokenAuth
+from coze_async._chat_stream import ChatStream
 from coze_async._client import AsyncCoze
 from coze_async._config import COZE_CN_BASE_URL, COZE_COM_BASE_URL, Polling, Timeouts
-from coze_async._core import Exchange
 from coze_async._errors import (
     APIError,
     AuthenticationError,
@@ -31,10 +31,12 @@ from coze_async._errors import (
     TransportError,
     WorkflowError,
 )
+from coze_async._exchange import Exchange
 from coze_async._limits import Limiter, Limits, LocalLimiter, Rate, Slot
 from coze_async._retry import Retry
-from coze_async._stream import ChatStream, EventStream, WorkflowStream
+from coze_async._stream import EventStream
 from coze_async._version import __version__
+from coze_async._workflow_stream import WorkflowStream
 from coze_async.models import (
     AudioDelta,
     Bot,

@@ -81,8 +81,10 @@ def auth_for(auth: str | Auth | Callable[[], Awaitable[str]] | None) -> Auth:
     if auth is None:
         auth = environment("COZE_API_TOKEN")
         if auth is None:
-            raise ConfigurationError("There is no token. Pass one, AsyncCoze('pat_…'), or set COZE_API_TOKEN. "
-                                     "To try without one: AsyncCoze('any', transport=Emulator().transport()).")  # fmt: skip
+            raise ConfigurationError(
+                "There is no token. Pass one, AsyncCoze('pat_…'), or set COZE_API_TOKEN. "
+                "To try without one: AsyncCoze('any', transport=Emulator().transport())."
+            )
     if isinstance(auth, str) or callable(auth):
         return TokenAuth(auth)
     raise ConfigurationError(f"auth is a {type(auth).__name__}: give a token, an Auth, or an async callable.")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from coze_async._auth import Auth, auth_for
 from coze_async._config import Options, Timeouts, checked_base_url
-from coze_async._core import Core, Exchange, Session
+from coze_async._core import Core, Session
 from coze_async._errors import ConfigurationError
+from coze_async._exchange import Exchange
 from coze_async._limits import Limiter, Limits, LocalLimiter
 from coze_async._retry import Budget, Retry
 from coze_async.resources.bots import BotsResource
@@ -24,8 +25,8 @@ __all__ = ["AsyncCoze"]
 class AsyncCoze:
     """A client for one Coze server: api.coze.cn, api.coze.com, a self-hosted Coze Studio, or Coze Plus.
 
-    Construction does no I/O. Use it with `async with`, or `await coze.aclose()` at the end; one client serves any number
-    of tasks.
+    Construction does no I/O. Use it with `async with`, or `await coze.aclose()` at the end; one client serves any
+    number of tasks.
 
     Args:
         auth: A token ("pat_…"; "Bearer pat_…" is accepted), an `Auth`, or an async callable that returns a token.

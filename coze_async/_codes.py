@@ -1,8 +1,8 @@
 """What the numeric codes of Coze mean: code -> (category, meaning in our words).
 
 Sources: the text tables of the official web chat (coze-js cabc1ec), the official pages (coze.cn, 2026-02), cozepy 0.20,
-and for codes of nine digits the sources of Coze Studio (4f786d6) and Coze Plus (fb00b21). The official table itself could
-not be read; categories are our judgement.
+and for codes of nine digits the sources of Coze Studio (4f786d6) and Coze Plus (fb00b21). The official table itself
+could not be read; categories are our judgement.
 """
 
 CODES: dict[int, tuple[str, str]] = {

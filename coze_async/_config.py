@@ -116,18 +116,23 @@ def checked_base_url(base_url: str | None) -> str:
             f"base_url {shown!r} is no URL: {error}. Use one like {COZE_CN_BASE_URL!r}."
         ) from error
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"base_url {shown!r} must begin with https:// or http:// and name a host, "
-                                 f"like {COZE_CN_BASE_URL!r}.")  # fmt: skip
+        raise ConfigurationError(
+            f"base_url {shown!r} must begin with https:// or http:// and name a host, like {COZE_CN_BASE_URL!r}."
+        )
     if host in _CONSOLE_HOSTS:
         raise ConfigurationError(f"base_url {shown!r} is the console, not the API. Use {_CONSOLE_HOSTS[host]!r}.")
     if parts.query or parts.fragment or parts.username is not None:
-        raise ConfigurationError(f"base_url {shown!r} has more than scheme, host, port and path. Leave a query, a "
-                                 "fragment or a user name out; credentials belong into `auth`.")  # fmt: skip
+        raise ConfigurationError(
+            f"base_url {shown!r} has more than scheme, host, port and path. Leave a query, a "
+            "fragment or a user name out; credentials belong into `auth`."
+        )
     path = parts.path.strip("/")
     root = f"{parts.scheme}://{shown.partition('://')[2].partition('/')[0]}"
     if path and (host in _CLOUD_HOSTS or not _OWN_PATHS.isdisjoint(path.split("/"))):
-        raise ConfigurationError(f"base_url {shown!r} has the path '/{path}', which this library adds by itself. "
-                                 f"Use {_CLOUD_HOSTS.get(host, root)!r}.")  # fmt: skip
+        raise ConfigurationError(
+            f"base_url {shown!r} has the path '/{path}', which this library adds by itself. "
+            f"Use {_CLOUD_HOSTS.get(host, root)!r}."
+        )
     return named.strip().rstrip("/")
 
 

@@ -1,13 +1,11 @@
 """One request in, one answer out: turn -> retry -> auth -> attempt."""
 
 import functools
-import json
 import platform
-import re
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +15,7 @@ import httpx
 
 from coze_async._auth import Auth
 from coze_async._config import Options
+from coze_async._envelope import content_type_of, logid_of, open_envelope
 from coze_async._errors import (
     APIError,
     ConfigurationError,
@@ -27,101 +26,20 @@ from coze_async._errors import (
     TransportError,
     api_error,
 )
+from coze_async._exchange import Exchange, Reply, Request
 from coze_async._limits import Limiter, Slot
 from coze_async._logging import guard_httpx_log, log, redact, shortened
 from coze_async._retry import Budget, may_repeat, retry_after
 from coze_async._version import __version__
 
-__all__ = ["Core", "Exchange", "OpenStream", "Reply", "Request", "Session", "code_of", "message_of"]
+__all__ = ["Core", "OpenStream", "Session"]
 
 T = TypeVar("T")
 
-# A page that explains an error is short; more than this is not read.
-_MOST_OF_AN_ERROR = 1 << 20
 # How long closing may wait for a peer, in seconds.
 _CLOSING = 2.0
 # How long the rest of a finished stream may take, in seconds; longer, and the connection is thrown away.
 _DRAINING = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be sent, complete but for the credentials.
-
-    Attributes:
-        method: The HTTP verb.
-        path: Below the base URL, with its parameters filled in.
-        query: Pairs, in order.
-        body: A JSON text, None for no body.
-        headers: Beyond those of every request.
-        kind: Which rate of `Limits` counts it; None for the account's alone.
-        user: Whose limits hold.
-        safe: True if sending it twice does no more than sending it once.
-        session: True for the routes that take a cookie instead of a token.
-    """
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    kind: str | None = None
-    user: str | None = None
-    safe: bool = False
-    session: bool = False
-
-    @property
-    def name(self) -> str:
-        """The request as a reader knows it."""
-        return f"{self.method} {self.path}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer that is no error.
-
-    Attributes:
-        status: The HTTP status.
-        content_type: Without parameters, in lower case.
-        body: The bytes, decompressed.
-        payload: The decoded JSON; None if the answer is no JSON.
-        logid: What Coze support asks for.
-    """
-
-    status: int
-    content_type: str
-    body: bytes
-    payload: Any
-    logid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One attempt, as `observe` is told of it: never a credential, never the text of a message.
-
-    Attributes:
-        method: The HTTP verb.
-        path: Below the base URL.
-        attempt: From 1.
-        seconds: From sending until the answer was read; for a stream until its headers.
-        status: The HTTP status, None if no answer came.
-        code: Coze's number of an error, None if there was none.
-        logid: What Coze support asks for.
-        error: How the attempt failed, None if it did not.
-        retry_in: Seconds until the next attempt, None if there is none.
-        user: Whose limits held.
-    """
-
-    method: str
-    path: str
-    attempt: int
-    seconds: float
-    status: int | None = None
-    code: int | None = None
-    logid: str | None = None
-    error: CozeError | None = None
-    retry_in: float | None = None
-    user: str | None = None
 
 
 class _Body:
@@ -206,7 +124,7 @@ class OpenStream:
             await closer.aclose()
 
     def abandon(self) -> None:
-        """Do the same when the last reference is gone: the backend's own hook for generators closes, as soon as it can."""
+        """Do the same when the last reference is gone: the backend's own hook for generators closes, very soon."""
         self._slot.release()
         if self._closer is None:
             return
@@ -320,11 +238,11 @@ class Core:
         """
         taken = await self.slot(slot)
         try:
-            body, started, reply = await self._repeated(request, self._stream)
+            body, started = await self._repeated(request, self._stream)
         except BaseException:
             taken.release()
             raise
-        opened = OpenStream(body, taken, name=request.name, logid=_logid(body.response, reply), started=started)
+        opened = OpenStream(body, taken, name=request.name, logid=logid_of(body.response.headers), started=started)
         await opened.prepare()
         return opened
 
@@ -346,7 +264,7 @@ class Core:
     def error(self, what: str, code: int | None, msg: str, **more: Any) -> APIError:
         """Build the error for what a server said, without secrets."""
         session = self.session
-        msg = redact(msg, session.auth.secrets())
+        msg = self.redacted(msg)
         return api_error(what, code=code, msg=msg, host=session.host, base_url=session.base_url, **more)
 
     def redacted(self, text: str) -> str:
@@ -357,13 +275,9 @@ class Core:
         total = self.options.timeouts.total
         if total is None:
             return await call
-        try:
-            with anyio.fail_after(total) as scope:
-                return await call
-        except TimeoutError as error:
-            if not scope.cancelled_caught:
-                raise
-            raise self._timed_out(request, "total", total) from error
+        with anyio.move_on_after(total):
+            return await call
+        raise self._timed_out(request, "total", total)
 
     async def _repeated(self, request: Request, run: Callable[[Request, "_Attempt"], Awaitable[T]]) -> T:
         """Run attempts until one succeeds or the next one is not allowed."""
@@ -441,14 +355,14 @@ class Core:
             await body.aclose()
         return self._checked(request, attempt, response, content)
 
-    async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float, None]:
+    async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float]:
         """Make one attempt and return the open body."""
         response = await self._sent(request, attempt, "text/event-stream", "first_event")
         body = _Body(response)
-        kind = _content_type(response)
+        kind = content_type_of(response.headers)
         # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
         if response.status_code < 300 and kind in ("text/event-stream", "text/plain", ""):
-            return body, attempt.began, None
+            return body, attempt.began
         try:
             content = await self._whole(body, request)
         finally:
@@ -465,8 +379,10 @@ class Core:
         """Send once and return the response with its body unread."""
         session, options = self.session, self.options
         if request.session and session.auth.kind != "session":
-            raise ConfigurationError(f"{request.name} takes the cookie of a signed-in browser, not a token. "
-                                     "Make the client with AsyncCoze(SessionAuth('…session_key…'), base_url=…).")  # fmt: skip
+            raise ConfigurationError(
+                f"{request.name} takes the cookie of a signed-in browser, not a token. "
+                "Make the client with AsyncCoze(SessionAuth('…session_key…'), base_url=…)."
+            )
         client = await session.client()
         headers = {"Accept": accept, "User-Agent": _user_agent(), **request.headers, **options.headers}
         headers |= await session.auth.headers()
@@ -490,7 +406,7 @@ class Core:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._failed(request, error) from error
         attempt.status = response.status_code
-        attempt.logid = _logid(response, None)
+        attempt.logid = logid_of(response.headers)
         return response
 
     async def _whole(self, body: _Body, request: Request) -> bytes:
@@ -535,8 +451,10 @@ class Core:
                 may_have_arrived=False,
             )
         if isinstance(error, httpx.TimeoutException):
-            return RequestTimeoutError(f"{request.name}: {base_url} took no more of the request within {timeouts.write} s "
-                                       "(Timeouts.write). Check the network.")  # fmt: skip
+            return RequestTimeoutError(
+                f"{request.name}: {base_url} took no more of the request within {timeouts.write} s "
+                "(Timeouts.write). Check the network."
+            )
         if isinstance(error, httpx.ConnectError):
             return TransportError(
                 f"{request.name}: no connection to {base_url}: {reason}. "
@@ -550,41 +468,29 @@ class Core:
 
     def _checked(self, request: Request, attempt: "_Attempt", response: httpx.Response, content: bytes) -> Reply:
         """Return the answer if it is none of the forms of an error; those are raised."""
-        status, kind = response.status_code, _content_type(response)
-        text = content[:_MOST_OF_AN_ERROR].decode("utf-8", "replace")
-        payload: Any = None
-        if kind != "text/event-stream":
-            try:
-                payload = json.loads(content)
-            except ValueError:
-                if status < 300:
-                    raise DecodeError(
-                        f"{request.name} answered HTTP {status} with {kind or 'no content type'} instead of JSON: "
-                        f"{self.redacted(_plain(text)) or 'nothing'}. Is base_url ({self.session.base_url}) a Coze API?",
-                        body=self.redacted(text),
-                        logid=attempt.logid,
-                    ) from None
-        elif status < 300:
+        status, kind = response.status_code, content_type_of(response.headers)
+        if status < 300 and kind == "text/event-stream":
             return Reply(status, kind, content, None, attempt.logid)
-        facts = payload if isinstance(payload, dict) else {}
-        code = code_of(facts)
-        attempt.logid = _logid(response, facts)
-        if status < 300 and not code and not facts.get("error_code"):
-            return Reply(status, kind, content, payload, attempt.logid)
-        msg = message_of(facts) or _plain(text)
-        if 300 <= status < 400:
-            msg = (
-                f"redirected to {response.headers.get('location', 'nowhere')}; set base_url to where the API really is"
+        envelope = open_envelope(status, response.headers, content)
+        attempt.logid = envelope.logid
+        if envelope.is_error:
+            raise self.error(
+                request.name,
+                envelope.code,
+                envelope.msg,
+                status=status,
+                logid=envelope.logid,
+                debug_url=envelope.debug_url,
+                retry_after=retry_after(response.headers),
             )
-        raise self.error(
-            request.name,
-            code,
-            shortened(msg),
-            status=status,
-            logid=attempt.logid,
-            debug_url=facts.get("debug_url") or None,
-            retry_after=retry_after(response.headers),
-        )
+        if not envelope.is_json:
+            raise DecodeError(
+                f"{request.name} answered HTTP {status} with {kind or 'no content type'} instead of JSON: "
+                f"{self.redacted(envelope.msg) or 'nothing'}. Is base_url ({self.session.base_url}) a Coze API?",
+                body=self.redacted(content.decode("utf-8", "replace")),
+                logid=envelope.logid,
+            )
+        return Reply(status, kind, content, envelope.payload, envelope.logid)
 
 
 @dataclass(slots=True)
@@ -593,43 +499,6 @@ class _Attempt:
     began: float
     status: int | None = None
     logid: str | None = None
-
-
-def code_of(facts: Mapping[str, Any]) -> int | None:
-    """Return Coze's number out of an error object, in which it may be an int or a text; None if it has none."""
-    for key in ("code", "error_code"):
-        try:
-            return int(facts[key])
-        except (KeyError, TypeError, ValueError):
-            continue
-    return None
-
-
-def message_of(facts: Mapping[str, Any]) -> str:
-    """Return the server's words out of an error object of any of its forms."""
-    texts = [facts.get(key) for key in ("msg", "error_message", "message", "error", "error_code")]
-    return next((text for text in texts if isinstance(text, str) and text), "")
-
-
-def _content_type(response: httpx.Response) -> str:
-    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
-
-
-def _logid(response: httpx.Response, facts: Mapping[str, Any] | None) -> str | None:
-    """Return the server's name for an exchange: `x-tt-logid` on the clouds, `X-Log-ID` on Coze Studio, or in the body."""
-    headers = response.headers
-    named = headers.get("x-tt-logid") or headers.get("x-log-id")
-    for key in ("detail", "error"):
-        inner = (facts or {}).get(key)
-        if not named and isinstance(inner, dict):
-            named = inner.get("logid")
-    return str(named) if named else None
-
-
-def _plain(text: str) -> str:
-    """Return what a person would read of an error page: its title, or the text without its tags."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
-    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text)).split())
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
@@ -21,11 +21,13 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from coze_async._core import Core, Reply, Request
+from coze_async._core import Core
 from coze_async._errors import ConfigurationError, DecodeError
+from coze_async._exchange import Reply, Request
 from coze_async._stream import EventStream
 from coze_async.models import CozeModel
 from coze_async.models._base import read_object
+from coze_async.models._json import json_list, json_object
 
 __all__ = ["ENDPOINTS", "Endpoint", "Resource", "delete", "get", "post", "put"]
 
@@ -41,12 +43,6 @@ class Resource:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-
-
-class HasCore(Protocol):
-    """What an endpoint can be called on."""
-
-    _core: Core
 
 
 @dataclass(frozen=True)
@@ -137,23 +133,24 @@ class Endpoint:
         """
         if self.returns is None:
             return None
-        value = reply.payload
-        if isinstance(value, dict) and self.payload:
-            value = next((value[key] for key in self.payload if value.get(key) is not None), None)
+        whole = json_object(reply.payload)
+        found = [whole[key] for key in self.payload if whole.get(key) is not None] if self.payload else [reply.payload]
+        value: Any = found[0] if found else None
         try:
             if get_origin(self.returns) is list:
                 (item,) = get_args(self.returns)
                 # A failed chat has no list at all, Coze Studio leaves an empty one out.
                 if not isinstance(value, list | None):
                     raise TypeError(f"a {type(value).__name__} instead of a list")
-                return [read_object(item, entry) for entry in value or () if entry is not None]
+                return [read_object(item, entry) for entry in json_list(value) if entry is not None]
             if not isinstance(value, dict):
                 keys = " or ".join(repr(key) for key in self.payload)
                 raise TypeError(f"no object under {keys}" if keys else "no JSON object")
             model = cast("type[CozeModel]", self.returns)
+            facts = json_object(value)
             if "logid" in model.model_fields and reply.logid:
-                value = {"logid": reply.logid, **value}
-            return read_object(model, value)
+                facts = {"logid": reply.logid, **facts}
+            return read_object(model, facts)
         except (ValueError, TypeError) as error:
             text = core.redacted(reply.body.decode("utf-8", "replace"))
             raise DecodeError(
@@ -194,8 +191,17 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         """
 
         def declare(declaration: Callable[..., Any]) -> Callable[..., Any]:
-            endpoint = _endpoint(declaration, method, path, query, fixed or {}, tuple(payload),
-                                 method == "GET" if safe is None else safe, kind, session)  # fmt: skip
+            endpoint = _endpoint(
+                declaration,
+                method,
+                path,
+                query,
+                fixed or {},
+                tuple(payload),
+                method == "GET" if safe is None else safe,
+                kind,
+                session,
+            )
             ENDPOINTS.append(endpoint)
             call = _streaming(endpoint) if endpoint.streams else _calling(endpoint)
             functools.update_wrapper(call, declaration)
@@ -259,8 +265,8 @@ def _endpoint(
 
 
 def _calling(endpoint: Endpoint) -> Callable[..., Any]:
-    async def call(self: HasCore, **arguments: Any) -> Any:
-        core = self._core
+    async def call(self: Resource, **arguments: Any) -> Any:
+        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
         request = endpoint.request(arguments, user=endpoint.user(arguments, core))
         return endpoint.read(core, request, await core.send(request))
 
@@ -270,8 +276,8 @@ def _calling(endpoint: Endpoint) -> Callable[..., Any]:
 def _streaming(endpoint: Endpoint) -> Callable[..., Any]:
     stream_class = cast("type[EventStream[Any, Any]]", endpoint.returns)
 
-    def call(self: HasCore, **arguments: Any) -> Any:
-        core = self._core
+    def call(self: Resource, **arguments: Any) -> Any:
+        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
         user = endpoint.user(arguments, core)
         return stream_class(core, endpoint.request(arguments, user=user), slot=user)
 
@@ -298,22 +304,36 @@ def json_body(body: Mapping[str, Any]) -> bytes:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True, by_alias=True)
-    if isinstance(value, tuple | set | frozenset | Mapping):
-        return dict(value) if isinstance(value, Mapping) else list(value)
+    if isinstance(value, Mapping):
+        return dict(_mapping(value))
+    if isinstance(value, set | frozenset):
+        return [*_items(value)]
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    """Return what was found to be a mapping, of whatever."""
+    found: Mapping[Any, Any] = value
+    return found
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """Return what was found to be a collection, of whatever."""
+    found: Iterable[Any] = value
+    return found
 
 
 def _culprit(value: Any, where: str = "") -> tuple[str, Any] | None:
     """Return the place and the value that JSON cannot take."""
-    if isinstance(value, dict):
-        for key, item in value.items():
+    if isinstance(value, Mapping):
+        for key, item in _mapping(value).items():
             if not isinstance(key, str):
                 return f"A key of {where or 'the body'}", key
             if found := _culprit(item, f"{where}[{key!r}]" if where else key):
                 return found
         return None
     if isinstance(value, list | tuple):
-        return next((found for n, item in enumerate(value) if (found := _culprit(item, f"{where}[{n}]"))), None)
+        return next((found for n, item in enumerate(_items(value)) if (found := _culprit(item, f"{where}[{n}]"))), None)
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_value).encode()
     except (TypeError, ValueError):
@@ -337,5 +357,5 @@ def _query_texts(name: str, value: Any) -> list[str]:
     if isinstance(value, str | int | float):
         return [str(value)] if value != "" else []
     if isinstance(value, list | tuple):
-        return [text for item in value for text in _query_texts(name, item)]
+        return [text for item in _items(value) for text in _query_texts(name, item)]
     raise ConfigurationError(f"{name} is a {type(value).__name__}; a query takes texts, numbers, and lists of them.")

@@ -381,8 +381,14 @@ def api_error(
     parts = [f"{what} was refused{f' ({shown})' if shown else ''}: {explain(code, msg, kind)}"]
     if kind is AuthenticationError and base_url:
         other = _OTHER_CLOUD.get(host)
-        parts.append(f"The base URL was {base_url}" + (f"; tokens do not cross clouds, so one made for {other} "
-                     f"works only with base_url={other!r}." if other else "."))  # fmt: skip
+        parts.append(
+            f"The base URL was {base_url}"
+            + (
+                f"; tokens do not cross clouds, so one made for {other} works only with base_url={other!r}."
+                if other
+                else "."
+            )
+        )
     if kind is NotFoundError and code is None and base_url:
         parts.append(f"The base URL was {base_url}: check that it is right and that this server has the route.")
     if retry_after is not None:

@@ -36,8 +36,10 @@ class Rate:
 
     def __post_init__(self) -> None:
         if self.limit < 1 or not self.period > 0 or (self.guard is not None and self.guard < 0):
-            raise ConfigurationError(f"{self!r} lets nothing through: give a limit of 1 or more, a period above 0 "
-                                     "seconds, and a guard that is not negative; None in `Limits` means no limit.")  # fmt: skip
+            raise ConfigurationError(
+                f"{self!r} lets nothing through: give a limit of 1 or more, a period above 0 "
+                "seconds, and a guard that is not negative; None in `Limits` means no limit."
+            )
 
     @property
     def window(self) -> float:
@@ -151,7 +153,7 @@ class _Lane:
 
     async def ready(self) -> None:
         """Wait until there is a turn; only the first in line calls this."""
-        while wait := self.delay(anyio.current_time()):
+        while wait := self.delay(anyio.current_time()):  # noqa: ASYNC110 - only time brings a turn, no event does
             await anyio.sleep(wait)
 
 

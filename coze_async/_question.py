@@ -39,12 +39,16 @@ def messages_for(
     if not messages:
         if conversation_id:
             return None
-        raise ConfigurationError("There is nothing to answer: give a message, additional_messages, or a conversation_id "
-                                 "whose last message is the question.")  # fmt: skip
+        raise ConfigurationError(
+            "There is nothing to answer: give a message, additional_messages, or a conversation_id "
+            "whose last message is the question."
+        )
     last = messages[-1]
     if last.role != "user":
-        raise ConfigurationError(f"The last message is from {last.role or 'nobody'!r}: Coze answers only a message of the "
-                                 "user. Put the question last, e.g. Message.user('…').")  # fmt: skip
+        raise ConfigurationError(
+            f"The last message is from {last.role or 'nobody'!r}: Coze answers only a message of the "
+            "user. Put the question last, e.g. Message.user('…')."
+        )
     if not last.content.strip():
         raise ConfigurationError("The message is empty: there is nothing to answer.")
     if len(messages) > most:
@@ -63,17 +67,21 @@ def _question(question: Question) -> Message:
         if question.content_type == "object_string":
             _check_objects(question.objects)
         return question
-    if not isinstance(question, Sequence) or not all(isinstance(item, MessageObject) for item in question):
-        raise ConfigurationError(f"The message is a {type(question).__name__}: give a str, a Message, or a list of "
-                                 "MessageObject, e.g. [MessageObject.of_text('…'), MessageObject.of_image(file_id='…')].")  # fmt: skip
-    _check_objects(question)
-    return Message.user(question)
+    objects = [item for item in question if isinstance(item, MessageObject)] if isinstance(question, Sequence) else []
+    if not isinstance(question, Sequence) or len(objects) != len(question):
+        raise ConfigurationError(
+            f"The message is a {type(question).__name__}: give a str, a Message, or a list of MessageObject, "
+            "e.g. [MessageObject.of_text('…'), MessageObject.of_image(file_id='…')]."
+        )
+    _check_objects(objects)
+    return Message.user(objects)
 
 
 def _checked_context(message: Message) -> Message:
     if not isinstance(message, Message):
-        raise ConfigurationError(f"additional_messages holds a {type(message).__name__}: "
-                                 "give Message.user('…') and Message.assistant('…').")  # fmt: skip
+        raise ConfigurationError(
+            f"additional_messages holds a {type(message).__name__}: give Message.user('…') and Message.assistant('…')."
+        )
     if message.content_type == "object_string":
         _check_objects(message.objects)
     return message
@@ -101,8 +109,10 @@ def _check_neighbours(messages: Sequence[Message]) -> None:
         if not {item.type for item in message.objects} & {"text", "audio"} and message.objects:
             near = [other for other in messages[max(0, n - 1) : n + 2] if other is not message]
             if not any(other.content_type == "text" or any(item.text for item in other.objects) for other in near):
-                raise ConfigurationError("The message has images or files and no text. Add MessageObject.of_text('…'), or "
-                                         "a text message before or after it.")  # fmt: skip
+                raise ConfigurationError(
+                    "The message has images or files and no text. Add MessageObject.of_text('…'), or "
+                    "a text message before or after it."
+                )
 
 
 def _wire(message: Message) -> dict[str, Any]:

@@ -4,7 +4,7 @@ The block that all Coze servers write, `id:` (workflows only), `event:` and one 
 bytes. Every other block is read by httpx-sse, the reference. What httpx-sse does not cover, and is done here:
 
 * a byte order mark before the stream would hide the first event;
-* after an `id:` every blank line yields an empty event: here a block without data of its own and without a name is none;
+* after an `id:` every blank line yields an empty event: here a block without data of its own and a name is none;
 * two events of a chat may follow each other without a blank line between them (`event:` after `data:`);
 * the charset: the standard says UTF-8, whatever the header says;
 * JSON instead of events is kept, so that the caller can say what it says (`stray`).
@@ -23,14 +23,12 @@ __all__ = ["Event", "EventReader"]
 
 _BOM = b"\xef\xbb\xbf"
 # One block as Coze writes it, with its blank line. Blank lines before it are passed over.
-_COMMON = re.compile(rb"\n*(?:id: ?([^\n\0]*)\n)?event: ?([^\n]*)\ndata: ?([^\n]*)\n\n")
-# Where an event begins although no blank line ended the one before.
-_NEXT_EVENT = re.compile(rb"(?<=\n)(?=event:)")
+_COMMON = re.compile(rb"\n*(?:id: ?([^\n\0]*)\n)?event: ?+([^\n]+)\ndata: ?([^\n]*)\n\n")
 _KEPT_STRAY = 65536
 
 
 class Event(NamedTuple):
-    """One event as it came: name, data and id."""
+    """One event as it came: name (`message` if it has none, as the standard says), data and id."""
 
     name: bytes
     data: bytes
@@ -80,6 +78,9 @@ class EventReader:
                 events.append(Event(name, data, self._id))
                 position = found.end()
                 continue
+            # Blank lines alone are nothing; passed over one by one, so that a flood of them takes linear time.
+            while buffer.startswith(b"\n", position):
+                position += 1
             end = buffer.find(b"\n\n", position)
             if end < 0:
                 break
@@ -120,25 +121,31 @@ class EventReader:
             if not fields & {b"event", b"data", b"id", b"retry", b""} and len(self.stray) < _KEPT_STRAY:
                 self.stray = (self.stray + part)[:_KEPT_STRAY]
             # httpx-sse remembers an id over blocks; each part gets a decoder of its own, so that is done here.
-            ids = [line.partition(b":")[2].removeprefix(b" ") for line in lines if line.partition(b":")[0] == b"id"]
-            self._id = next((event_id for event_id in reversed(ids) if b"\0" not in event_id), self._id)
-            if not fields & {b"event", b"data"}:
+            ids = [event_id for event_id in _values(lines, b"id") if b"\0" not in event_id]
+            self._id = ids[-1] if ids else self._id
+            names = _values(lines, b"event")
+            if b"data" not in fields and not (names and names[-1]):
                 continue
             response = httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, content=part)
-            for event in EventSource(response).iter_sse():
-                if event.event or b"data" in fields:
-                    events.append(Event(event.event.encode(), event.data.encode(), self._id))
+            events += [
+                Event(event.event.encode(), event.data.encode(), self._id)
+                for event in EventSource(response).iter_sse()
+                if event.event or b"data" in fields
+            ]
         return events
 
 
 def _parts(block: bytes) -> list[bytes]:
     """Cut a block before each `event:` line that follows a named event's data."""
-    parts = [b""]
-    for piece in _NEXT_EVENT.split(block):
-        whole = parts[-1].startswith(b"event:") or b"\nevent:" in parts[-1]
-        if whole and (parts[-1].startswith(b"data:") or b"\ndata:" in parts[-1]):
-            parts[-1] = parts[-1].rstrip(b"\n") + b"\n\n"
-            parts.append(piece)
-        else:
-            parts[-1] += piece
-    return parts
+    parts: list[list[bytes]] = [[]]
+    has_name = has_data = False
+    for line in block.strip(b"\n").split(b"\n"):
+        if line.startswith(b"event:"):
+            if has_name and has_data:
+                parts.append([])
+                has_data = False
+            has_name = True
+        elif line.startswith(b"data:"):
+            has_data = True
+        parts[-1].append(line)
+    return [b"\n".join([*lines, b"", b""]) for lines in parts]

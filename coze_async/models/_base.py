@@ -3,9 +3,11 @@
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from coze_async.models._json import is_list, is_object
 
 __all__ = ["CozeModel", "read_json", "read_object", "without_nulls"]
 
@@ -33,7 +35,7 @@ def read_json(model: type[M], data: bytes) -> M:
         ValueError: the text is no JSON, or an id is missing; a pydantic ValidationError is one.
     """
     try:
-        return model.__pydantic_validator__.validate_json(data)
+        return cast("M", model.__pydantic_validator__.validate_json(data))
     except ValidationError:
         # Either not JSON, or bytes that are not UTF-8 (the standard says: replace them), or a null where a text is due.
         return read_object(model, json.loads(data.decode("utf-8", "replace")))
@@ -46,13 +48,13 @@ def read_object(model: type[M], value: Any) -> M:
         ValueError: what is left does not make the model; a pydantic ValidationError is one.
     """
     try:
-        return model.__pydantic_validator__.validate_python(value)
+        return cast("M", model.__pydantic_validator__.validate_python(value))
     except ValidationError as error:
         remaining, problem = without_nulls(value), error
     # Each round takes out what the model refuses; a field that was refused falls back to its default.
     for _ in range(8):
         try:
-            return model.__pydantic_validator__.validate_python(remaining)
+            return cast("M", model.__pydantic_validator__.validate_python(remaining))
         except ValidationError as error:
             problem = error
             refused = [entry["loc"] for entry in error.errors(include_url=False) if entry["type"] != "missing"]
@@ -64,9 +66,9 @@ def read_object(model: type[M], value: Any) -> M:
 
 def without_nulls(value: Any) -> Any:
     """Copy a JSON value without the keys and items that are null."""
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
+    if is_list(value):
         return [without_nulls(item) for item in value if item is not None]
     return value
 

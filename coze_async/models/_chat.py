@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, as_datetime, read_object
+from coze_async.models._json import json_list, json_object
 
 __all__ = [
     "Chat",
@@ -241,10 +242,10 @@ class Message(CozeModel):
         if self.content_type != "object_string":
             return []
         try:
-            pieces = json.loads(self.content)
+            pieces = json_list(json.loads(self.content))
         except ValueError:
             return []
-        return [MessageObject(**piece) for piece in pieces if isinstance(piece, dict) and "type" in piece]
+        return [read_object(MessageObject, piece) for piece in map(json_object, pieces) if "type" in piece]
 
 
 class ToolOutput(CozeModel):
@@ -351,13 +352,13 @@ def knowledge_chunks(message: Message) -> Iterable[KnowledgeChunk]:
     """
     if message.type not in (MessageType.VERBOSE, MessageType.KNOWLEDGE):
         return
-    recall = _json_object(message.content)
+    recall = json_object(message.content)
     if message.type == MessageType.VERBOSE and recall.get("msg_type") != "knowledge_recall":
         return
-    recall = _json_object(recall.get("data", recall))
-    for chunk in _list(recall.get("chunks")):
-        meta = _json_object(chunk.get("meta"))
-        link = _json_object(meta.get("link"))
+    recall = json_object(recall.get("data", recall))
+    for chunk in map(json_object, json_list(recall.get("chunks"))):
+        meta = json_object(chunk.get("meta"))
+        link = json_object(meta.get("link"))
         score = chunk.get("score")
         yield KnowledgeChunk(
             text=_text(chunk.get("slice")) or "",
@@ -375,7 +376,7 @@ def _repaired(url: str | None) -> str | None:
 
 
 def _document(value: Any) -> KnowledgeDocument | None:
-    found = _json_object(value)
+    found = json_object(value)
     if not found:
         return None
     return KnowledgeDocument(id=_text(found.get("id")) or "", name=_text(found.get("name")) or "")
@@ -383,17 +384,3 @@ def _document(value: Any) -> KnowledgeDocument | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _json_object(value: Any) -> dict[str, Any]:
-    """Return a JSON object, parsed if it comes as a text; an empty one for anything else."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from coze_async.models._base import CozeModel, as_datetime
 from coze_async.models._chat import Usage
 from coze_async.models._events import InterruptData, WorkflowMessage
+from coze_async.models._json import is_object, json_object
 
 __all__ = ["WorkflowRun", "WorkflowRunHistory"]
 
@@ -47,11 +48,7 @@ class WorkflowRunHistory(CozeModel):
     @property
     def outputs(self) -> dict[str, Any]:
         """What each output node said, by name; the end node's is `Output`."""
-        try:
-            value = json.loads(self.output)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
+        return json_object(self.output)
 
     @property
     def result(self) -> str:
@@ -99,9 +96,9 @@ class WorkflowRun(CozeModel):
 
 def _unwrapped(text: str) -> Any:
     try:
-        value = json.loads(text)
+        value: Any = json.loads(text)
     except ValueError:
         return text
-    if isinstance(value, dict) and isinstance(value.get("data"), str) and "type_for_model" in value:
+    if is_object(value) and isinstance(value.get("data"), str) and "type_for_model" in value:
         return _unwrapped(value["data"])
     return value

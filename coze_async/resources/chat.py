@@ -5,14 +5,16 @@ from typing import Any, TypedDict, Unpack
 
 import anyio
 
+from coze_async._chat_stream import ChatStream, chat_failed
 from coze_async._config import Polling
-from coze_async._core import Core, Reply
+from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError
+from coze_async._exchange import Reply
 from coze_async._logging import log
 from coze_async._polling import poll
 from coze_async._question import Question, messages_for
-from coze_async._stream import ChatStream, chat_failed, chat_from_reply, result_from_reply
+from coze_async._replies import chat_from_reply, holds_message, result_from_reply
 from coze_async.models import Chat, ChatResult, ChatStatus, Message, ToolOutput
 
 __all__ = ["ChatMessagesResource", "ChatOptions", "ChatResource"]
@@ -262,8 +264,10 @@ class ChatResource(Resource):
     @staticmethod
     def _saved(arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments.get("auto_save_history") is False:
-            raise ConfigurationError("auto_save_history=False keeps nothing on the server, so an answer that is not "
-                                     "streamed could never be read. Use `stream` or `ask`, or leave it True.")  # fmt: skip
+            raise ConfigurationError(
+                "auto_save_history=False keeps nothing on the server, so an answer that is not "
+                "streamed could never be read. Use `stream` or `ask`, or leave it True."
+            )
         return arguments
 
     async def _started(self, arguments: Mapping[str, Any]) -> Reply:
@@ -280,9 +284,11 @@ class ChatResource(Resource):
                     await self._cancel_quietly(seen[-1])
                 raise
         chat = seen[-1] if seen else None
+        state = (
+            f"chat {chat.id}, last seen {chat.status}, has been asked to cancel" if chat else "chat was not yet created"
+        )
         raise PollTimeoutError(
-            f"POST /v3/chat: the chat {chat.id if chat else '(not yet created)'} was not over within {polling.timeout:g} s "
-            f"(Polling.timeout); its last status was {chat.status if chat else 'unknown'!r}. It has been asked to cancel. "
+            f"POST /v3/chat: no answer within {polling.timeout:g} s (Polling.timeout); the {state}. "
             "Raise Polling.timeout, or stream the answer.",
             chat=chat,
         )
@@ -291,7 +297,7 @@ class ChatResource(Resource):
         name, core = "POST /v3/chat", self._core
         reply = await self._started(arguments)
         # Coze Plus answers with the finished message; then there is nothing to look for, and no route to look with.
-        if reply.content_type == "text/event-stream" or _holds_message(reply):
+        if reply.content_type == "text/event-stream" or holds_message(reply):
             return result_from_reply(core, name, reply)
         chat = chat_from_reply(core, name, reply)
         seen.append(chat)
@@ -314,12 +320,3 @@ class ChatResource(Resource):
 
 
 _CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-def _holds_message(reply: Reply) -> bool:
-    data = reply.payload.get("data") if isinstance(reply.payload, dict) else None
-    return (
-        isinstance(data, dict)
-        and not data.get("status")
-        and bool(data.keys() & {"content", "message", "messages", "message_item"})
-    )

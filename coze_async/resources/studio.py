@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+from coze_async._chat_stream import ChatStream
 from coze_async._core import Core
 from coze_async._endpoint import Resource, post
 from coze_async._errors import ConfigurationError
-from coze_async._stream import ChatStream, result_from_reply
+from coze_async._replies import result_from_reply
 from coze_async.models import ChatResult, DraftBotCreated, DraftBotPublished
 
 __all__ = ["AgentRunOptions", "DraftBotsResource", "StudioResource"]

@@ -5,12 +5,14 @@ from typing import Any
 
 import anyio
 
+from coze_async._chat_stream import ChatStream
 from coze_async._config import Polling
+from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import ConfigurationError, DecodeError, NotFoundError, PollTimeoutError, WorkflowError, explain
 from coze_async._polling import poll
 from coze_async._question import Question, messages_for
-from coze_async._stream import ChatStream, WorkflowStream
+from coze_async._workflow_stream import WorkflowStream
 from coze_async.models import Message, WorkflowRun, WorkflowRunHistory
 
 __all__ = ["WorkflowsResource"]
@@ -18,6 +20,11 @@ __all__ = ["WorkflowsResource"]
 
 class WorkflowsResource(Resource):
     """Run workflows and chatflows that are published."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        # Until a self-hosted server says otherwise.
+        self._has_cloud_route = True
 
     @post("/v1/workflow/run", payload=())
     async def run(
@@ -194,7 +201,8 @@ class WorkflowsResource(Resource):
             if not execute_id:
                 # A server that does not know is_async has run it by now.
                 return run
-            history = await poll(_Histories(self, workflow_id, execute_id).look, _is_over, polling)
+            ids = {"workflow_id": workflow_id, "execute_id": execute_id}
+            history = await poll(lambda: self._history(ids), _is_over, polling)
             return _finished(run, history)
         raise PollTimeoutError(
             f"POST /v1/workflow/run: the run {execute_id or '(not yet started)'} was not over within "
@@ -218,6 +226,23 @@ class WorkflowsResource(Resource):
     ) -> ChatStream:
         """Run a chatflow. Source: coze.cn page workflow_chat."""
 
+    async def _history(self, ids: Mapping[str, str]) -> WorkflowRunHistory:
+        """Look at a run, on whichever route the server has."""
+        histories = None
+        if self._has_cloud_route:
+            try:
+                histories = await self._histories(**ids)
+            except NotFoundError as error:
+                # A run that is missing has a code of Coze; a route that is missing is a plain 404.
+                if error.status != 404 or error.code not in (None, 404):
+                    raise
+                self._has_cloud_route = False
+        if histories is None:
+            histories = await self._histories_of_studio(**ids)
+        if not histories:
+            raise DecodeError(f"The server has no history of the run {ids['execute_id']}.")
+        return histories[0]
+
     @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
     async def _histories(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
         """Read an asynchronous run: a list of one. Source: coze.cn page workflow_history."""
@@ -225,36 +250,6 @@ class WorkflowsResource(Resource):
     @get("/v1/workflow/get_run_history")
     async def _histories_of_studio(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
         """Read an asynchronous run on a self-hosted server. Source: Coze Studio 4f786d6, router."""
-
-
-class _Histories:
-    """Looks at a run, on whichever route the server has."""
-
-    def __init__(self, workflows: WorkflowsResource, workflow_id: str, execute_id: str) -> None:
-        self._workflows = workflows
-        self._ids = {"workflow_id": workflow_id, "execute_id": execute_id}
-        self._has_cloud_route: bool | None = None
-
-    async def look(self) -> WorkflowRunHistory:
-        histories = await self._cloud_or_studio()
-        if not histories:
-            raise DecodeError(f"The server knows no history of the run {self._ids['execute_id']}.")
-        return histories[0]
-
-    async def _cloud_or_studio(self) -> list[WorkflowRunHistory]:
-        workflows = self._workflows
-        if self._has_cloud_route is not False:
-            try:
-                histories = await workflows._histories(**self._ids)  # noqa: SLF001
-            except NotFoundError as error:
-                # A route that is missing is a plain 404; a run that is missing has a code of Coze.
-                if self._has_cloud_route or error.status != 404:
-                    raise
-                self._has_cloud_route = False
-            else:
-                self._has_cloud_route = True
-                return histories
-        return await workflows._histories_of_studio(**self._ids)  # noqa: SLF001
 
 
 def _is_over(history: WorkflowRunHistory) -> bool:
@@ -266,9 +261,10 @@ def _finished(run: WorkflowRun, history: WorkflowRunHistory) -> WorkflowRun:
     debug_url = history.debug_url or run.debug_url
     if history.execute_status.lower() == "fail":
         code = history.error_code or None
+        numbered = f" (code {code})" if code else ""
+        traced = f"{f' See {debug_url}' if debug_url else ''}{f' [logid {history.logid}]' if history.logid else ''}"
         raise WorkflowError(
-            f"The run {run.execute_id} failed{f' (code {code})' if code else ''}: {explain(code, history.error_message)}"
-            f"{f' See {debug_url}' if debug_url else ''}{f' [logid {history.logid}]' if history.logid else ''}",
+            f"The run {run.execute_id} failed{numbered}: {explain(code, history.error_message)}{traced}",
             code=code,
             msg=history.error_message,
             debug_url=debug_url,

@@ -1,0 +1,325 @@
+"""The events of a chat, and what they add up to."""
+
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn, Self
+
+from coze_async._core import Core
+from coze_async._envelope import code_of, message_of
+from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain
+from coze_async._exchange import Request
+from coze_async._sse import Event
+from coze_async._stream import EventStream
+from coze_async.models import (
+    AudioDelta,
+    Chat,
+    ChatCanceled,
+    ChatCompleted,
+    ChatCreated,
+    ChatEvent,
+    ChatFailed,
+    ChatInProgress,
+    ChatRequiresAction,
+    ChatResult,
+    Message,
+    MessageCompleted,
+    MessageDelta,
+    StreamDone,
+    UnknownEvent,
+)
+from coze_async.models._base import read_json, read_object
+from coze_async.models._chat import ANSWER_SEPARATOR, is_answer
+from coze_async.models._json import json_object, json_text
+
+__all__ = ["ChatStream", "chat_failed"]
+
+_ChatModel = (
+    type[ChatCreated]
+    | type[ChatInProgress]
+    | type[ChatCompleted]
+    | type[ChatFailed]
+    | type[ChatRequiresAction]
+    | type[ChatCanceled]
+)
+_MessageModel = type[MessageDelta] | type[MessageCompleted] | type[AudioDelta]
+
+_CHAT_EVENTS: dict[bytes, _ChatModel] = {
+    b"conversation.chat.created": ChatCreated,
+    b"conversation.chat.in_progress": ChatInProgress,
+    b"conversation.chat.completed": ChatCompleted,
+    b"conversation.chat.failed": ChatFailed,
+    b"conversation.chat.requires_action": ChatRequiresAction,
+    b"conversation.chat.required_action": ChatRequiresAction,
+    b"conversation.chat.canceled": ChatCanceled,
+    b"conversation.chat.cancelled": ChatCanceled,
+}
+_MESSAGE_EVENTS: dict[bytes, _MessageModel] = {
+    b"conversation.message.delta": MessageDelta,
+    b"conversation.message.completed": MessageCompleted,
+    b"conversation.audio.delta": AudioDelta,
+}
+# `done` on the cloud and in chatflows, the longer form on Coze Studio (build_chunk_event.go) and Coze Plus.
+_DONE_EVENTS = frozenset((b"done", b"conversation.stream.done", b"stream.done"))
+_ERROR_EVENTS = frozenset((b"error", b"conversation.error"))
+# The session route `/api/conversation/chat` names its pieces of messages so.
+_PIECE_EVENTS = frozenset((b"message",))
+
+
+class Transcript:
+    """What a chat has brought so far: messages by id, in the order in which they began."""
+
+    __slots__ = ("_messages", "_pieces", "chat")
+
+    def __init__(self) -> None:
+        self.chat: Chat | None = None
+        # A message id: the first piece (for all but its text), or the whole.
+        self._messages: dict[str, Message] = {}
+        # The texts of what is still being written.
+        self._pieces: dict[str, tuple[list[str], list[str]]] = {}
+
+    def piece(self, message: Message) -> bool:
+        """Take a piece; True if it is the first of its message."""
+        found = self._pieces.get(message.id)
+        is_first = found is None
+        if found is None:
+            self._messages[message.id] = message
+            found = self._pieces[message.id] = ([], [])
+        if message.content:
+            found[0].append(message.content)
+        if message.reasoning_content:
+            found[1].append(message.reasoning_content)
+        return is_first
+
+    def whole(self, message: Message) -> bool:
+        """Take a whole message; True if no piece of its text had come before."""
+        key = message.id or f"#{len(self._messages)}"
+        texts, thoughts = self._pieces.pop(key, ([], []))
+        changes: dict[str, str] = {}
+        # Some servers send the text only in pieces, and the thoughts often so.
+        if not message.content and texts:
+            changes["content"] = "".join(texts)
+        if not message.reasoning_content and thoughts:
+            changes["reasoning_content"] = "".join(thoughts)
+        self._messages[key] = message.model_copy(update=changes) if changes else message
+        return not texts
+
+    def result(self, logid: str | None) -> ChatResult:
+        """Return all of it; what was not finished holds the pieces that came."""
+        messages = [
+            message.model_copy(
+                update={
+                    "content": "".join(self._pieces[key][0]),
+                    "reasoning_content": "".join(self._pieces[key][1]) or None,
+                }
+            )
+            if key in self._pieces
+            else message
+            for key, message in self._messages.items()
+        ]
+        return ChatResult(chat=self.chat, messages=messages, logid=logid)
+
+
+class ChatStream(EventStream[ChatEvent, ChatResult]):
+    """The events of one chat: `async for event in stream`, `async for text in stream.text()`, `await stream.result()`.
+
+    After a `ChatFailed` the next step raises ChatFailedError; an error event raises the APIError that it describes; a
+    body that ends too early raises StreamInterruptedError. All of them carry what came until then in `.partial`.
+    """
+
+    def __init__(self, core: Core, request: Request, *, slot: str | None = None) -> None:
+        super().__init__(core, request, slot=slot)
+        self._transcript = Transcript()
+        self._done = False
+        self._failed: ChatFailedError | None = None
+        # What `text()` takes: the pieces of answers in the order in which they came.
+        self._texts: list[str] | None = None
+        self._answers_begun = 0
+
+    @property
+    def chat_id(self) -> str:
+        """The id of the chat; empty until its first event."""
+        return self._transcript.chat.id if self._transcript.chat else ""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation, to go on with; empty until the first event."""
+        return self._transcript.chat.conversation_id if self._transcript.chat else ""
+
+    def text(self) -> AsyncIterator[str]:
+        """Return the answer's text, piece by piece as it is written, and nothing else.
+
+        The pieces together are the result's `.text`, as long as the answers do not interleave.
+        """
+        if self._texts is None:
+            self._texts = []
+        return _Text(self, self._texts)
+
+    def _decoded(self, event: Event) -> ChatEvent | None:
+        if self._failed is not None:
+            raise self._failed
+        name = event.name
+        try:
+            if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
+                message = read_json(Message, event.data)
+                # A message without an id may be one that is wrapped, as on the page of Coze Plus.
+                if message.id or "message_item" not in (message.model_extra or {}):
+                    return self._message(message_class, message)
+            return self._rare(event)
+        except CozeError:
+            raise
+        except ValueError as error:
+            raise self._unreadable(event, error) from error
+
+    def _message(self, kind: _MessageModel, message: Message) -> ChatEvent:
+        if kind is MessageDelta:
+            is_first = self._transcript.piece(message)
+            if self._texts is not None:
+                self._text_piece(message, begins=is_first)
+        elif kind is MessageCompleted:
+            is_new = self._transcript.whole(message)
+            if self._texts is not None and is_new:
+                self._text_piece(message, begins=True)
+        return kind(message=message)
+
+    def _text_piece(self, message: Message, *, begins: bool) -> None:
+        if self._texts is None or not message.content or not is_answer(message):
+            return
+        if begins:
+            self._answers_begun += 1
+            if self._answers_begun > 1:
+                self._texts.append(ANSWER_SEPARATOR)
+        self._texts.append(message.content)
+
+    def _rare(self, event: Event) -> ChatEvent | None:
+        """Decode what is no plain message."""
+        name = event.name.lower()
+        facts = json_object(event.data.decode("utf-8", "replace"))
+        if not name or (name not in _KNOWN_CHAT_EVENTS and isinstance(facts.get("event"), str)):
+            # The page of Coze Plus repeats the name in the data; some of its samples have it only there.
+            name = (json_text(facts.get("event")) or "").lower().encode()
+        if name in _ERROR_EVENTS:
+            raise self._error(event, facts)
+        if name in _DONE_EVENTS:
+            self._done = True
+            return StreamDone(event=name.decode(), debug_url=json_text(facts.get("debug_url")))
+        if name == b"ping":
+            return None
+        if (chat_class := _CHAT_EVENTS.get(name)) is not None:
+            return self._chat(chat_class, facts)
+        if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
+            return self._message(message_class, read_object(Message, json_object(facts.get("message_item")) or facts))
+        if name in _PIECE_EVENTS and (message := json_object(facts.get("message"))):
+            return self._piece_of_session_route(facts, message)
+        return UnknownEvent(event=name.decode("utf-8", "replace"), data=event.data.decode("utf-8", "replace"))
+
+    def _chat(self, kind: _ChatModel, facts: dict[str, Any]) -> ChatEvent:
+        if not facts:
+            raise ValueError("no JSON object")
+        facts = json_object(facts.get("run_record_item")) or facts
+        known = self._transcript.chat
+        if "code" in facts and "id" not in facts:
+            # A bare `{code, msg}`: the page chat_v3 with a number, the page workflow_chat with a text.
+            facts = {
+                "last_error": {"code": code_of(facts) or 0, "msg": message_of(facts)},
+                "debug_url": facts.get("debug_url"),
+            }
+        facts = {
+            "id": known.id if known else "",
+            "conversation_id": known.conversation_id if known else "",
+            "status": kind.model_fields["event"].default.rpartition(".")[2],
+            **facts,
+        }
+        chat = self._transcript.chat = read_object(Chat, facts)
+        if kind is ChatFailed:
+            self._failed = chat_failed(self._core, self._request.name, chat, self.logid, self._partial())
+        return kind(chat=chat)
+
+    def _piece_of_session_route(self, facts: dict[str, Any], inner: dict[str, Any]) -> ChatEvent:
+        """Read `{"message": {…}, "is_finish": …, "conversation_id": …}` (Coze Studio's own web page).
+
+        Source: `LegacyChatMessage` of Coze Studio's interface description (message_id, reply_id, no chat).
+        """
+        ids = {
+            "id": inner.get("message_id"),
+            "chat_id": inner.get("reply_id"),
+            "conversation_id": facts.get("conversation_id"),
+        }
+        message = read_object(Message, {**ids, **inner})
+        if self._transcript.chat is None:
+            self._transcript.chat = Chat(
+                id=message.chat_id or "", conversation_id=message.conversation_id or "", status="in_progress"
+            )
+        return self._message(MessageCompleted if facts.get("is_finish") else MessageDelta, message)
+
+    def _error(self, event: Event, facts: dict[str, Any]) -> APIError:
+        # The page of Coze Plus shows `conversation.error` with the error inside.
+        facts = {**facts, **json_object(facts.get("error"))}
+        return self._refused(facts, event.data.decode("utf-8", "replace").strip() or "an error event without a reason")
+
+    def _is_over(self) -> bool:
+        if self._failed is not None:
+            raise self._failed
+        # Without its last event a body may still be complete: the chat's own end was seen.
+        chat = self._transcript.chat
+        return self._done or (self._body_ended and chat is not None and chat.is_over)
+
+    def _broken(self, cause: Exception | None) -> NoReturn:
+        if self._failed is not None:
+            raise self._failed from cause
+        super()._broken(cause)
+
+    def _digest(self, body: bytes, logid: str | None) -> ChatResult:
+        """Return what a body holds that came as a whole; raise what its events report."""
+        self._logid = logid
+        for event in [*self._reader.feed(body), *self._reader.end()]:
+            self._decoded(event)
+        self._body_ended = True
+        if not self._is_over():
+            self._broken(None)
+        return self._collected()
+
+    def _partial(self) -> ChatResult:
+        return self._transcript.result(self.logid)
+
+    def _collected(self) -> ChatResult:
+        return self._transcript.result(self.logid)
+
+
+_KNOWN_CHAT_EVENTS = frozenset((*_CHAT_EVENTS, *_MESSAGE_EVENTS, *_DONE_EVENTS, *_ERROR_EVENTS, b"ping"))
+
+
+class _Text:
+    """Hands out the texts of a stream as they come."""
+
+    __slots__ = ("_position", "_stream", "_texts")
+
+    def __init__(self, stream: ChatStream, texts: list[str]) -> None:
+        self._stream = stream
+        self._texts = texts
+        self._position = 0
+
+    def __aiter__(self) -> Self:
+        aiter(self._stream)
+        return self
+
+    async def __anext__(self) -> str:
+        texts = self._texts
+        while self._position >= len(texts):
+            texts.clear()
+            self._position = 0
+            await anext(self._stream)
+        self._position += 1
+        return texts[self._position - 1]
+
+
+def chat_failed(
+    core: Core, name: str, chat: Chat, logid: str | None, partial: ChatResult | None = None
+) -> ChatFailedError:
+    """Build the error for a chat that failed: its code is the chat's, not the call's."""
+    error = chat.error
+    code = error.code or None if error else None
+    msg = core.redacted(error.msg) if error else ""
+    numbered = f" (code {code})" if code else ""
+    text = f"{name}: the chat {chat.id or '(no id)'} failed{numbered}: {explain(code, msg, class_of(code, None))}"
+    return ChatFailedError(
+        f"{text}{f' [logid {logid}]' if logid else ''}", chat=chat, code=code, msg=msg, logid=logid, partial=partial
+    )

@@ -1,0 +1,101 @@
+"""The forms in which servers wrap an answer or an error, read without any I/O."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coze_async.models._json import json_object, json_text
+
+__all__ = ["Envelope", "code_of", "content_type_of", "logid_of", "message_of", "open_envelope", "plain_text"]
+
+# A page that explains an error is short; more than this is not looked at.
+_MOST_OF_AN_ERROR = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What stands around an answer.
+
+    Attributes:
+        is_error: True if the answer is an error, whatever its HTTP status.
+        is_json: True if it is JSON.
+        payload: The decoded JSON.
+        code: Coze's number, None if there is none.
+        msg: The server's own words, or what a person would read of its error page.
+        logid: What Coze support asks for.
+        debug_url: A page that shows the run of a workflow.
+    """
+
+    is_error: bool
+    is_json: bool
+    payload: Any
+    code: int | None
+    msg: str
+    logid: str | None
+    debug_url: str | None
+
+
+def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> Envelope:
+    """Read the envelope of a whole answer.
+
+    Args:
+        status: The HTTP status.
+        headers: With names in lower case, or a mapping that does not mind.
+        content: The body, decompressed.
+    """
+    is_json, payload = True, None
+    try:
+        payload = json.loads(content)
+    except ValueError:
+        is_json = False
+    facts: dict[str, Any] = json_object(payload)
+    code = code_of(facts)
+    text = plain_text(content[:_MOST_OF_AN_ERROR].decode("utf-8", "replace"))
+    if 300 <= status < 400:
+        text = f"redirected to {headers.get('location', 'nowhere')}; set base_url to where the API really is"
+    return Envelope(
+        # Most errors come with HTTP 200; OAuth errors have an error_code that is a word.
+        is_error=status >= 300 or bool(code) or bool(facts.get("error_code")),
+        is_json=is_json,
+        payload=payload,
+        code=code,
+        msg=message_of(facts) or text,
+        logid=logid_of(headers, facts),
+        debug_url=json_text(facts.get("debug_url")),
+    )
+
+
+def code_of(facts: Mapping[str, Any]) -> int | None:
+    """Return Coze's number out of an error object, in which it may be an int or a text; None if it has none."""
+    for key in ("code", "error_code"):
+        try:
+            return int(facts[key])
+        except (KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def message_of(facts: Mapping[str, Any]) -> str:
+    """Return the server's words out of an error object of any of its forms."""
+    texts = (json_text(facts.get(key)) for key in ("msg", "error_message", "message", "error", "error_code"))
+    return next(filter(None, texts), "")
+
+
+def content_type_of(headers: Mapping[str, str]) -> str:
+    """Return the content type without its parameters, in lower case."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def logid_of(headers: Mapping[str, str], facts: Mapping[str, Any] | None = None) -> str | None:
+    """Return the server's name for an exchange: `x-tt-logid` (clouds), `X-Log-ID` (Coze Studio), or from the body."""
+    inner = [json_object((facts or {}).get(key)).get("logid") for key in ("detail", "error")]
+    named = next(filter(None, (headers.get("x-tt-logid"), headers.get("x-log-id"), *inner)), None)
+    return str(named) if named else None
+
+
+def plain_text(text: str) -> str:
+    """Return what a person would read of an error page: its title, or the text without its tags."""
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
+    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text)).split())

@@ -1,0 +1,89 @@
+"""What goes out, what comes back, and what is told of it: values without behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coze_async._errors import CozeError
+
+__all__ = ["Exchange", "Reply", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be sent, complete but for the credentials.
+
+    Attributes:
+        method: The HTTP verb.
+        path: Below the base URL, with its parameters filled in.
+        query: Pairs, in order.
+        body: A JSON text, None for no body.
+        headers: Beyond those of every request.
+        kind: Which rate of `Limits` counts it; None for the account's alone.
+        user: Whose limits hold.
+        safe: True if sending it twice does no more than sending it once.
+        session: True for the routes that take a cookie instead of a token.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    kind: str | None = None
+    user: str | None = None
+    safe: bool = False
+    session: bool = False
+
+    @property
+    def name(self) -> str:
+        """The request as a reader knows it."""
+        return f"{self.method} {self.path}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer that is no error.
+
+    Attributes:
+        status: The HTTP status.
+        content_type: Without parameters, in lower case.
+        body: The bytes, decompressed.
+        payload: The decoded JSON; None if the answer is no JSON.
+        logid: What Coze support asks for.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    payload: Any
+    logid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One attempt, as `observe` is told of it: never a credential, never the text of a message.
+
+    Attributes:
+        method: The HTTP verb.
+        path: Below the base URL.
+        attempt: From 1.
+        seconds: From sending until the answer was read; for a stream until its headers.
+        status: The HTTP status, None if no answer came.
+        code: Coze's number of an error, None if there was none.
+        logid: What Coze support asks for.
+        error: How the attempt failed, None if it did not.
+        retry_in: Seconds until the next attempt, None if there is none.
+        user: Whose limits held.
+    """
+
+    method: str
+    path: str
+    attempt: int
+    seconds: float
+    status: int | None = None
+    code: int | None = None
+    logid: str | None = None
+    error: CozeError | None = None
+    retry_in: float | None = None
+    user: str | None = None

@@ -1,0 +1,128 @@
+"""The events of a workflow run, and what they add up to."""
+
+from collections.abc import AsyncIterator
+from typing import Self, TypeVar
+
+from coze_async._core import Core
+from coze_async._envelope import code_of, message_of
+from coze_async._errors import WorkflowError, explain
+from coze_async._exchange import Request
+from coze_async._sse import Event
+from coze_async._stream import EventStream
+from coze_async.models import UnknownEvent, WorkflowDone, WorkflowEvent, WorkflowInterrupt, WorkflowMessage, WorkflowRun
+from coze_async.models._base import read_json
+from coze_async.models._json import json_object, json_text
+
+__all__ = ["WorkflowStream"]
+
+N = TypeVar("N", WorkflowMessage, WorkflowInterrupt, WorkflowDone)
+
+
+class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
+    """The events of one workflow run.
+
+    It ends with `WorkflowDone`, or with `WorkflowInterrupt`, which says how to resume. An error raises WorkflowError.
+    """
+
+    def __init__(self, core: Core, request: Request, *, slot: str | None = None) -> None:
+        super().__init__(core, request, slot=slot)
+        self._messages: list[WorkflowMessage] = []
+        self._last: WorkflowDone | WorkflowInterrupt | None = None
+
+    def text(self) -> AsyncIterator[str]:
+        """Return what the nodes say, piece by piece as it is written."""
+        return _WorkflowText(self)
+
+    def _decoded(self, event: Event) -> WorkflowEvent | None:
+        # A release of Coze Studio sent the names in lower case (issue 2007 there).
+        name = event.name.lower()
+        try:
+            if name == b"message":
+                message = _numbered(read_json(WorkflowMessage, event.data), event)
+                self._messages.append(message)
+                return message
+            if name == b"interrupt":
+                self._last = _numbered(read_json(WorkflowInterrupt, event.data), event)
+                return self._last
+            if name == b"done":
+                self._last = _numbered(read_json(WorkflowDone, event.data.strip() or b"{}"), event)
+                return self._last
+        except ValueError as error:
+            raise self._unreadable(event, error) from error
+        if name == b"ping":
+            return None
+        text = event.data.decode("utf-8", "replace")
+        if name == b"error":
+            raise self._run_failed(text)
+        return UnknownEvent(event=event.name.decode("utf-8", "replace"), data=text)
+
+    def _run_failed(self, text: str) -> WorkflowError:
+        """Return the error of an event: JSON on the clouds, plain text from a failure inside Coze Studio."""
+        facts = json_object(text)
+        code = code_of(facts)
+        msg = self._core.redacted(message_of(facts) or ("" if facts else text.strip()))
+        debug_url = json_text(facts.get("debug_url"))
+        numbered = f" (code {code})" if code else ""
+        see = f" See {debug_url}" if debug_url else ""
+        return WorkflowError(
+            f"{self._request.name}: the run failed{numbered}: {explain(code, msg)}{see}{self._traced()}",
+            code=code,
+            msg=msg,
+            debug_url=debug_url,
+            logid=self.logid,
+        )
+
+    def _is_over(self) -> bool:
+        return self._last is not None
+
+    def _collected(self) -> WorkflowRun:
+        last = self._last
+        return WorkflowRun(
+            data=_last_words(self._messages),
+            messages=self._messages,
+            debug_url=last.debug_url if isinstance(last, WorkflowDone) else None,
+            interrupt_data=last.interrupt_data if isinstance(last, WorkflowInterrupt) else None,
+            usage=next((message.usage for message in reversed(self._messages) if message.usage), None),
+            logid=self.logid,
+        )
+
+
+class _WorkflowText:
+    """Hands out the texts of a workflow as they come."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: WorkflowStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        aiter(self._stream)
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            event = await anext(self._stream)
+            if isinstance(event, WorkflowMessage) and event.content:
+                return event.content
+
+
+def _numbered(event: N, source: Event) -> N:
+    """Return a workflow's event with the number that stands in its `id:` line."""
+    return event.model_copy(update={"id": int(source.id)}) if source.id.isdigit() else event
+
+
+def _last_words(messages: list[WorkflowMessage]) -> str:
+    """Return what the last node said: its pieces together."""
+    if not messages:
+        return ""
+    last = _node(messages[-1])
+    pieces: list[str] = []
+    for message in reversed(messages):
+        if _node(message) != last or (pieces and message.node_is_finish):
+            break
+        pieces.append(message.content)
+    return "".join(reversed(pieces))
+
+
+def _node(message: WorkflowMessage) -> tuple[str, str | None, str | None]:
+    return message.node_title, message.node_id, message.node_execute_uuid
