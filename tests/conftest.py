@@ -1,12 +1,23 @@
 """What every test may use: both backends, each on a clock of its own that never waits."""
 
 import asyncio
+import os
 import selectors
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio.testing
+from hypothesis import HealthCheck, settings
+
+# The machines are shared and slow at times: an example may take as long as it takes. In CI the examples are the same
+# every time, so that a change is judged by the change.
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("default")
 
 
 class _VirtualSelector(selectors.DefaultSelector):
@@ -51,10 +62,3 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "asyncio":
         return "asyncio", {"loop_factory": VirtualLoop}
     return "trio", {"clock": _clock()}
-
-
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Let anyio run every coroutine test, without a mark on each."""
-    for item in items:
-        if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
-            item.add_marker(pytest.mark.anyio)

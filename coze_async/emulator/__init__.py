@@ -1,0 +1,83 @@
+"""A local Coze that speaks the true wire: for tests, for the demo, for work without a token.
+
+    emulator = Emulator(pace=0.03)
+    emulator.bot("7001", Script("Hello! How can I help?", follow_ups=["What can you do?"]))
+    emulator.fail(Cut(after=5), on="POST /v3/chat")
+    async with httpx.AsyncClient(transport=emulator.transport(), base_url=emulator.url) as http:
+        body = {"bot_id": "7001", "user_id": "u", "stream": True, "additional_messages": [...]}
+        async with http.stream("POST", "/v3/chat", json=body, headers={"Authorization": "Bearer pat_x"}) as response:
+            ...
+
+In the process it needs nothing but the library's own dependencies. `Emulator.serve` opens a port, for other programs
+and languages, and needs the extra `emulator`.
+"""
+
+from ._body import ConnectionDropped, EmulatedResponse
+from ._emulator import Emulator
+from ._faults import (
+    Break,
+    Code,
+    Cut,
+    ErrorEvent,
+    Fault,
+    Html,
+    Refuse,
+    Stall,
+    Text,
+    Unreachable,
+    WrongContentType,
+)
+from ._scripts import (
+    Answer,
+    Ask,
+    ChatInput,
+    Chunk,
+    Failure,
+    Node,
+    Script,
+    ToolCall,
+    ToolUse,
+    Usage,
+    WorkflowInput,
+    WorkflowScript,
+    default_bot,
+    default_workflow,
+)
+from ._state import ChatState, RunState
+from ._wire import Dialect
+from ._world import RecordedRequest
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Break",
+    "ChatInput",
+    "ChatState",
+    "Chunk",
+    "Code",
+    "ConnectionDropped",
+    "Cut",
+    "Dialect",
+    "EmulatedResponse",
+    "Emulator",
+    "ErrorEvent",
+    "Failure",
+    "Fault",
+    "Html",
+    "Node",
+    "RecordedRequest",
+    "Refuse",
+    "RunState",
+    "Script",
+    "Stall",
+    "Text",
+    "ToolCall",
+    "ToolUse",
+    "Unreachable",
+    "Usage",
+    "WorkflowInput",
+    "WorkflowScript",
+    "WrongContentType",
+    "default_bot",
+    "default_workflow",
+]

@@ -1,0 +1,91 @@
+"""What the messages of a request have to look like, and the question in them."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ._wire import Refusal
+
+
+def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a request."""
+    return objects(body.get("additional_messages") or [], "additional_messages must be a list of messages.")
+
+
+def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the last user message that has one."""
+    for message in reversed(messages):
+        if message.get("role") != "user":
+            continue
+        content = str(message.get("content", ""))
+        if message.get("content_type") != "object_string":
+            return content
+        texts = [item.get("text", "") for item in _items(content) if item.get("type") == "text"]
+        if texts:
+            return str(texts[0])
+    return ""
+
+
+def _items(content: str) -> list[dict[str, Any]]:
+    try:
+        items = json.loads(content)
+    except ValueError:
+        items = None
+    return objects(items, "The content of an object_string message must be a JSON list of objects.")
+
+
+def objects(value: Any, complaint: str) -> list[dict[str, Any]]:
+    """`value`, if it is a list of JSON objects; otherwise the complaint."""
+    items = cast("list[object]", value) if isinstance(value, list) else [None]
+    if not all(isinstance(item, dict) for item in items):
+        raise Refusal(4000, complaint)
+    return cast("list[dict[str, Any]]", items)
+
+
+def check_messages(messages: Sequence[Mapping[str, Any]], *, most: int, text_only: bool = False) -> None:
+    """Refuse messages that break the documented limits.
+
+    Source: coze.cn docs, chat_v3 and workflow_chat.
+    """
+    if not messages:
+        raise Refusal(4000, "additional_messages is empty: there is nothing to answer.")
+    if len(messages) > most:
+        raise Refusal(4004, f"additional_messages holds more than {most} messages.")
+    if messages[-1].get("role") != "user":
+        raise Refusal(4000, "The last message must be from the user.")
+    plain = [message.get("content_type", "text") == "text" for message in messages]
+    if text_only and not all(plain):
+        raise Refusal(4000, "A chatflow takes text messages only; files go through parameters.")
+    for index, message in enumerate(messages):
+        if message.get("content_type") != "object_string":
+            continue
+        kinds = [item.get("type") for item in _items(str(message.get("content", "")))]
+        texts = kinds.count("text")
+        if texts > 1 or texts == len(kinds):
+            raise Refusal(4000, "An object_string message takes one text at most, and only beside a file or an image.")
+        if not texts and not any(plain[max(index - 1, 0) : index + 2]):
+            raise Refusal(4000, "A message of files alone needs a text message before or after it.")
+
+
+def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:
+    """Refuse what `/v3/chat` refuses."""
+    messages = messages_of(body)
+    check_messages(messages, most=100)
+    for name in ("parameters", "custom_variables", "meta_data"):
+        if not isinstance(body.get(name) or {}, dict):
+            raise Refusal(4000, f"{name} must be an object.")
+    if not cloud:
+        for message in messages:
+            role, kind = message.get("role"), message.get("type") or "question"
+            if role not in {"user", "assistant"} or kind not in {"question", "answer"}:
+                raise Refusal(4000, f"A message of role {role} and type {kind} is not taken.")
+        return
+    variables: Mapping[str, Any] = body.get("custom_variables") or {}
+    if not all(re.fullmatch(r"[A-Za-z_]+", name) and isinstance(value, str) for name, value in variables.items()):
+        raise Refusal(4000, "custom_variables maps names of letters and underscores to strings.")
+    pairs: Mapping[str, Any] = body.get("meta_data") or {}
+    if len(pairs) > 16 or not all(0 < len(key) <= 64 and 0 < len(str(value)) <= 512 for key, value in pairs.items()):
+        raise Refusal(4003, "meta_data takes 16 pairs, keys of 64 and values of 512 characters.")
+    if body.get("bot_version") and body.get("publish_status") == "unpublished_draft":
+        raise Refusal(4000, "bot_version does not go together with publish_status=unpublished_draft.")

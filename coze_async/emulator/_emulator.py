@@ -1,0 +1,164 @@
+"""`Emulator`: one local server, with its scripts, its faults and what it saw."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from . import _routes
+from ._body import EmulatedResponse
+from ._faults import Fault, Faults
+from ._scripts import BotScript, FlowScript
+from ._state import ChatState, RunState
+from ._wire import WIRES, Dialect
+from ._world import RecordedRequest, World
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from ._transport import EmulatorTransport
+
+
+class Emulator:
+    """A local Coze that speaks the true wire, without a network or a token.
+
+    Args:
+        dialect: Which server it is: "cloud" (coze.cn, coze.com), "studio" (Coze Studio) or "plus" (Coze Plus as
+            documented).
+        pace: Seconds between two pieces of a streamed text. With 0 they come as fast as they are read.
+        tokens: The bearer tokens that are accepted. None accepts every token that does not start with "bad".
+    """
+
+    url = "http://coze.emulator"
+    """A base URL for the in-process transport, which serves any host."""
+
+    def __init__(self, dialect: Dialect = "cloud", *, pace: float = 0.0, tokens: Iterable[str] | None = None) -> None:
+        if dialect not in WIRES:
+            raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
+        self.requests: list[RecordedRequest] = []
+        """Every request in the order of arrival, refused ones too."""
+        self._world = World(WIRES[dialect](), pace)
+        self._tokens = None if tokens is None else frozenset(tokens)
+        self._faults = Faults()
+
+    @property
+    def dialect(self) -> Dialect:
+        """The family of servers that is emulated."""
+        return self._world.wire.dialect
+
+    @property
+    def chats(self) -> Mapping[str, ChatState]:
+        """All chats by id, each as it stands at this moment."""
+        return self._world.state.settled()
+
+    @property
+    def runs(self) -> Mapping[str, RunState]:
+        """All workflow runs by execute id."""
+        return self._world.state.runs
+
+    @property
+    def open_streams(self) -> int:
+        """How many streamed bodies were handed out and are neither finished nor closed."""
+        return len(self._world.opened)
+
+    def bot(self, bot_id: str, script: BotScript | None) -> None:
+        """Let a bot do what `script` says, in every turn; bots without a script answer by themselves.
+
+        Args:
+            bot_id: Any text; there is no need to create a bot.
+            script: A script or a text to answer, or a function (async or not) that makes one from a `ChatInput`.
+                None: the bot is not published, code 4015.
+        """
+        self._world.bots[bot_id] = script
+
+    def workflow(self, workflow_id: str, script: FlowScript | None) -> None:
+        """Let a workflow do what `script` says, in every run; workflows without a script answer by themselves.
+
+        Args:
+            workflow_id: Any text. Without a script an id that ends in "ask" asks a question first.
+            script: A script, or a function (async or not) that makes one from a `WorkflowInput`.
+                None: there is no such workflow, code 4200.
+        """
+        self._world.flows[workflow_id] = script
+
+    def fail(self, fault: Fault, on: str | None = None, times: int | None = 1) -> None:
+        """Let the next requests meet a fault; faults are met in the order in which they were planned.
+
+        Args:
+            fault: What goes wrong.
+            on: "METHOD /path" or "/path", where `*` stands for anything; None is any request.
+            times: How many requests meet it; None means all from now on.
+        """
+        self._faults.plan(fault, on, math.inf if times is None else times)
+
+    def heal(self) -> None:
+        """Forget all planned faults."""
+        self._faults.clear()
+
+    async def handle(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+    ) -> EmulatedResponse:
+        """Answer one request; the transport and the ASGI application both come here.
+
+        Raises:
+            ConnectionDropped, Unreachable: a fault wants the connection to fail; the caller makes it so.
+        """
+        request = RecordedRequest(
+            method.upper(),
+            path,
+            dict(query),
+            {name.lower(): value for name, value in headers.items()},
+            _parsed(body),
+            self._world.state.now(),
+        )
+        self.requests.append(request)
+
+        async def answer() -> EmulatedResponse:
+            return await _routes.answer(self._world, request, self._accepts)
+
+        fault = self._faults.take(request.method, path)
+        return await answer() if fault is None else await fault.meet(answer, self._world)
+
+    def transport(self) -> "EmulatorTransport":
+        """An httpx transport that serves this emulator in the process, chunk by chunk."""
+        from ._transport import EmulatorTransport
+
+        return EmulatorTransport(self)
+
+    def app(self) -> "Starlette":
+        """An ASGI application that serves this emulator, for uvicorn and the like (extra `emulator`)."""
+        from ._server import make_app
+
+        return make_app(self)
+
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 0, *, task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve this emulator on a port until cancelled (extra `emulator`).
+
+        Start it with `url = await task_group.start(emulator.serve)`. The server lives in a thread with an event loop
+        of its own, so it works under asyncio and trio; async scripts run there.
+
+        Args:
+            host: Address to listen at.
+            port: 0 takes a free port.
+            task_status: Is told the base URL as soon as requests can be sent.
+        """
+        from ._server import serve
+
+        await serve(self.app(), host, port, task_status)
+
+    def _accepts(self, token: str) -> bool:
+        if self._tokens is not None:
+            return token in self._tokens
+        return bool(token) and not token.startswith("bad")
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

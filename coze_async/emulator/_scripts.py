@@ -1,0 +1,328 @@
+"""What an emulated bot or workflow does: scripts, written as plain values."""
+
+import inspect
+import itertools
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeAlias
+
+_CJK = "\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uff00-\uffef"
+_TOKEN = re.compile(rf"[{_CJK}]+|\s*[^\s{_CJK}]+|\s+")
+_LINE_END = re.compile(r"[?？!！.。,，;；:：\s]+$")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether `text` holds Chinese (or Japanese) characters."""
+    return re.search(rf"[{_CJK}]", text) is not None
+
+
+def pieces_of(text: str) -> list[str]:
+    """Cut `text` as a model writes it: word by word in English, one to three characters in Chinese.
+
+    The pieces put together are `text` again.
+    """
+    lengths = itertools.cycle((2, 1, 3, 2))
+    pieces: list[str] = []
+    for token in _TOKEN.findall(text):
+        if not is_chinese(token):
+            pieces.append(token)
+            continue
+        start = 0
+        while start < len(token):
+            length = next(lengths)
+            pieces.append(token[start : start + length])
+            start += length
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer message: its text, and what the model thought before it."""
+
+    text: str = ""
+    reasoning: str = ""
+    """Chain of thought; streamed in deltas of its own, before the text."""
+    pieces: Sequence[str] | None = None
+    """The deltas of the text; None cuts the text as a model writes it."""
+    content_type: str = "text"
+    audio: Sequence[bytes] = ()
+    """Sound in pieces; sent in audio deltas after the chat has completed, as the cloud does."""
+
+    def deltas(self) -> Sequence[str]:
+        """The pieces in which the text is streamed."""
+        return pieces_of(self.text) if self.pieces is None else self.pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a knowledge base that the bot found before it answered."""
+
+    text: str
+    score: float = 0.9
+    document: str = "handbook.md"
+    title: str = ""
+    url: str = ""
+    dataset: str = "Handbook"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A plug-in that the service calls itself: one `function_call` and one `tool_response` message."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    response: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the *caller* has to run: the chat stops in `requires_action` until its output is submitted."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    id: str = ""
+    """Empty: the emulator makes one."""
+    type: str = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of one turn."""
+
+    input_count: int
+    output_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a chat or a workflow fails."""
+
+    code: int = 5000
+    msg: str = "event interval error"
+    bare: bool = False
+    """Send `{"code", "msg"}` alone in `conversation.chat.failed`, as the documented sample does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a bot does in one turn, in the order in which the service reports it.
+
+    Knowledge, tool uses, then either tool calls for the caller or the answers, follow-ups and usage.
+    With a `failure` the answers stop after their deltas and the chat fails.
+    """
+
+    answers: str | Answer | Sequence[str | Answer] = ()
+    _: KW_ONLY
+    knowledge: Sequence[Chunk] = ()
+    tools: Sequence[ToolUse] = ()
+    requires: Sequence[ToolCall] = ()
+    then: "Script | str | Callable[[Mapping[str, str]], Script | str] | None" = None
+    """How the chat goes on when the outputs (tool call id -> output) were submitted; None tells them."""
+    follow_ups: Sequence[str] = ()
+    usage: Usage | None = None
+    """None counts the pieces of question and answers."""
+    failure: Failure | None = None
+    seconds: float = 1.2
+    """How long the chat takes when it is polled."""
+    pace: float | None = None
+    """Seconds between two pieces; None takes the emulator's."""
+    keep_alive: int = 0
+    """A comment line (in a workflow: a PING event) before every so many events; 0 sends none."""
+    raw: Sequence[bytes] | bytes | None = None
+    """The body itself, in these chunks, instead of everything above."""
+
+    def spoken(self) -> list[Answer]:
+        """The answers, each as an `Answer`."""
+        answers = [self.answers] if isinstance(self.answers, str | Answer) else self.answers
+        return [Answer(answer) if isinstance(answer, str) else answer for answer in answers]
+
+    def after(self, outputs: Mapping[str, str]) -> "Script":
+        """The script of the turn that follows once the tools' `outputs` are there."""
+        following = self.then(outputs) if callable(self.then) else self.then
+        if following is None:
+            found = "; ".join(outputs.values())
+            following = f"查到了：{found}" if is_chinese(found) else f"Here is what I found: {found}"
+        return Script(following) if isinstance(following, str) else following
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a workflow that sends messages; its text is cut into packets."""
+
+    title: str
+    text: str
+    node_type: str = "Message"
+    content_type: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question node: the run is interrupted and goes on when it is resumed with an answer."""
+
+    question: str
+    type: int = 2
+    """2 question node, 5 input node, 6 local plug-in, 7 OAuth plug-in."""
+    title: str = "Ask"
+    then: "WorkflowScript | Callable[[str], WorkflowScript] | None" = None
+    """How the run goes on with the answer; None ends with `{"output": answer}`."""
+
+    def after(self, answer: str) -> "WorkflowScript":
+        """The script of the rest of the run, once `answer` is there."""
+        if self.then is None:
+            return WorkflowScript({"output": answer})
+        return self.then(answer) if callable(self.then) else self.then
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowScript:
+    """What a workflow does in one run: messages of its nodes, maybe a question, then its output."""
+
+    output: Mapping[str, Any] | str = field(default_factory=dict[str, Any])
+    """A mapping is sent as a JSON string, a string as it is."""
+    _: KW_ONLY
+    nodes: Sequence[Node] = ()
+    ask: Ask | None = None
+    """Stop here, after the nodes: everything that follows stands in `ask.then`."""
+    failure: Failure | None = None
+    usage: Usage | None = None
+    seconds: float = 1.2
+    """How long a run without stream takes."""
+    pace: float | None = None
+    keep_alive: int = 0
+    raw: Sequence[bytes] | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatInput:
+    """What a bot is given for one turn."""
+
+    bot_id: str
+    user_id: str
+    conversation_id: str
+    question: str
+    """The text of the last message."""
+    history: Sequence[str]
+    """Earlier questions of the same conversation, oldest first."""
+    body: Mapping[str, Any] = field(repr=False)
+    """The whole request, with parameters, custom_variables and messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowInput:
+    """What a workflow is given for one run."""
+
+    workflow_id: str
+    parameters: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
+    question: str = ""
+    """The text of the last message, when the workflow is a chatflow."""
+
+
+BotScript: TypeAlias = Script | str | Callable[[ChatInput], Script | str | Awaitable[Script | str]]
+FlowScript: TypeAlias = WorkflowScript | Callable[[WorkflowInput], WorkflowScript | Awaitable[WorkflowScript]]
+
+
+async def play_bot(script: BotScript, given: ChatInput) -> Script:
+    """The script of one turn: the value itself, or what the function makes of `given`."""
+    made = script(given) if callable(script) else script
+    if inspect.isawaitable(made):
+        made = await made
+    return Script(made) if isinstance(made, str) else made
+
+
+async def play_flow(script: FlowScript, given: WorkflowInput) -> WorkflowScript:
+    """The script of one run: the value itself, or what the function makes of `given`."""
+    made = script(given) if callable(script) else script
+    return await made if inspect.isawaitable(made) else made
+
+
+def topic_of(question: str) -> str:
+    """What a question is about, short enough to be said again."""
+    topic = _LINE_END.sub("", " ".join(question.split()))
+    for opening in _OPENINGS:
+        shorter = opening.sub("", topic)
+        if shorter and shorter != topic:
+            topic = _LINE_END.sub("", shorter)
+            break
+    return topic if len(topic) <= 60 else topic[:59] + "…"
+
+
+_OPENINGS = [
+    re.compile(
+        r"^(please\s+)?((can|could) you\s+)?(tell me|explain|describe|talk)( to me)?( about)?\s+", re.IGNORECASE
+    ),
+    re.compile(r"^what (is|are|was|were)\s+", re.IGNORECASE),
+    re.compile(r"^(请问?|麻烦你?)?(给我|帮我)?(介绍|说说|讲讲|解释|讲|说)(一下|一讲)?"),
+    re.compile(r"^(请问)?(什么是)"),
+]
+_GREETING = re.compile(r"^(hi|hello|hey|good (morning|evening)|你好|您好|嗨|早上好|晚上好)\b.{0,12}$", re.IGNORECASE)
+_LOOKING_BACK = re.compile(
+    r"(did i (just )?(ask|say)|my (last|previous|earlier) question|刚才.{0,4}(问|说)|上一个问题)", re.IGNORECASE
+)
+
+
+def default_bot(given: ChatInput) -> Script:
+    """A pleasant answer to what was asked, in the language of the question, with follow-ups.
+
+    It knows nothing, but it stays with the topic and remembers the conversation's earlier questions.
+    """
+    words = _CHINESE if is_chinese(given.question) else _ENGLISH
+    topic = topic_of(given.question) or words["anything"]
+    previous = given.history[-1] if given.history else ""
+    if _GREETING.match(given.question.strip()):
+        text = words["greeting"]
+    elif _LOOKING_BACK.search(given.question):
+        text = words["last"].format(previous=previous) if previous else words["first"]
+    else:
+        back = words["back"].format(previous=topic_of(previous)) if previous else ""
+        text = back + words["answer"].format(topic=topic)
+    return Script(text, follow_ups=[line.format(topic=topic) for line in words["follow_ups"].splitlines()])
+
+
+_ENGLISH = {
+    "anything": "your question",
+    "greeting": "Hello! I am glad you are here. Ask me anything and I will do my best to help.",
+    "last": "The question before this one was: {previous}",
+    "first": "This is the first question of our conversation, so there is nothing to look back to yet.",
+    "back": "Earlier we talked about {previous}; let us go on from there. ",
+    "answer": (
+        "Here is how I would look at {topic}. Start with what you already know, choose one small part of it, and try "
+        "it out today. Then compare what happened with what you expected: the difference shows where to look next. "
+        "If you tell me a little more about your situation, I can be more specific."
+    ),
+    "follow_ups": (
+        "Can you give me an example of {topic}?\nWhat is a good first step with {topic}?\nWhat is often overlooked?"
+    ),
+}
+_CHINESE = {
+    "anything": "你的问题",
+    "greeting": "你好！很高兴见到你。有什么想问的，尽管告诉我，我会尽力帮忙。",
+    "last": "你上一个问题是：{previous}",
+    "first": "这是我们这次对话的第一个问题，前面还没有聊过别的内容。",
+    "back": "刚才我们聊到“{previous}”，接着往下说。",
+    "answer": (
+        "关于“{topic}”，我会这样看：先从你已经知道的部分入手，挑一个小目标，今天就动手试一试；"
+        "然后把结果和预期对照一下，差别在哪里，下一步就从哪里开始。如果愿意多说说你的情况，我可以讲得更具体。"
+    ),
+    "follow_ups": "能举一个“{topic}”的例子吗？\n第一步应该怎么做？\n常见的误区有哪些？",
+}
+
+
+def default_workflow(given: WorkflowInput) -> WorkflowScript:
+    """A run of two nodes whose output is built from the parameters; an id ending in "ask" asks first."""
+    if given.workflow_id.endswith("ask"):
+        chinese = is_chinese(str(given.parameters))
+        question = "请问是哪个城市？" if chinese else "Which city is it about?"
+        return WorkflowScript(ask=Ask(question, then=lambda answer: _two_nodes({**given.parameters, "answer": answer})))
+    return _two_nodes(given.parameters)
+
+
+def _two_nodes(parameters: Mapping[str, Any]) -> WorkflowScript:
+    values = [value if isinstance(value, str) else repr(value) for value in parameters.values()]
+    told = ", ".join(values)
+    if is_chinese(told):
+        note, output = f"正在处理：{told}", f"已完成：{told}"
+    else:
+        note, output = f"Working on {told or 'your request'} now.", f"Finished: {told or 'nothing was given'}."
+    return WorkflowScript({"output": output}, nodes=[Node("Message", note)])

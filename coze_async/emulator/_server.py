@@ -1,0 +1,100 @@
+"""The ASGI application around an emulator, and uvicorn in a thread to serve it on a port."""
+
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from ._body import Body, ConnectionDropped, EmulatedResponse, Unreachable
+
+if TYPE_CHECKING:
+    from ._emulator import Emulator
+
+
+def make_app(emulator: "Emulator") -> Starlette:
+    """An application whose every path goes to the emulator."""
+    return Starlette(routes=[Route("/{path:path}", _Endpoint(emulator))])
+
+
+class _Endpoint:
+    """The ASGI side of an emulator.
+
+    A connection that a fault breaks is left without the end of its response: the server then closes the socket. ASGI
+    knows no way to close it before the headers, so there the client gets the headers of a body that never comes.
+    """
+
+    def __init__(self, emulator: "Emulator") -> None:
+        self._emulator = emulator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            content = await request.body()
+        except ClientDisconnect:
+            return
+        path: str = scope["path"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
+            try:
+                response = await self._emulator.handle(
+                    request.method, path, dict(request.query_params), dict(request.headers), content
+                )
+            except (ConnectionDropped, Unreachable):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            else:
+                await _send(response, send)
+            tasks.cancel_scope.cancel()
+
+
+async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+    # The body was read: the only message that can still come is the disconnect.
+    await receive()
+    scope.cancel()
+
+
+async def _send(response: EmulatedResponse, send: Send) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
+    if not isinstance(response.body, Body):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+        await send(start)
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    try:
+        await send(start)
+        async for chunk in response.body:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except ConnectionDropped:
+        return
+    finally:
+        response.close()
+
+
+async def serve(app: Starlette, host: str, port: int, task_status: anyio.abc.TaskStatus[str]) -> None:
+    """Serve `app` in a thread until cancelled, and say its base URL when connections are taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # In a thread uvicorn leaves the signals alone; its log would call every broken connection an error.
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False))
+    with socket.create_server((host, port), family=family) as listener:
+        bound: int = listener.getsockname()[1]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_run_in_thread, partial(server.run, sockets=[listener]), tasks.cancel_scope)
+            task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
+            try:
+                await anyio.sleep_forever()
+            finally:
+                server.should_exit = server.force_exit = True
+
+
+async def _run_in_thread(run: partial[None], scope: anyio.CancelScope) -> None:
+    await anyio.to_thread.run_sync(run)
+    scope.cancel()

@@ -1,0 +1,221 @@
+"""One turn of a bot: the events that it tells, and how they move its chat."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._checks import messages_of, question_of
+from ._scripts import Ask, Failure, Script, pieces_of
+from ._state import ChatState, Conversation, Event
+from ._wire import recall_message, to_json, verbose_message
+from ._world import World
+
+_PROMPT_TOKENS = 60  # what the bot's own prompt costs
+
+
+@dataclass
+class Turn:
+    """One turn of a bot: reading its `events` tells the turn and moves the chat on.
+
+    Args:
+        world: The server.
+        conversation: Where the turn belongs.
+        chat: The chat that the turn moves.
+        script: What happens.
+        outputs: Tool outputs with which an earlier turn of the chat goes on.
+        flow: Whether a chatflow speaks: its last event is another one.
+        ask: The question at which a chatflow stops.
+    """
+
+    world: World
+    conversation: Conversation
+    chat: ChatState
+    script: Script
+    outputs: Mapping[str, str] | None = None
+    flow: bool = False
+    ask: Ask | None = None
+
+    def begin(self) -> ChatState:
+        """Hand the turn to its chat, which can now be streamed or left alone."""
+        self.chat.script = self.script
+        self.chat.events = self.events()
+        self.conversation.chat = self.chat
+        self.world.state.chats[self.chat.id] = self.chat
+        return self.chat
+
+    def events(self) -> Iterator[Event]:
+        """The events in the order of the service; ended by a cancel where the dialect does that."""
+        for event in self._events():
+            if self.chat.canceled and self.world.wire.canceled_ends_stream:
+                yield self._chat_event("canceled")
+                yield self._done()
+                return
+            yield event
+
+    def _events(self) -> Iterator[Event]:
+        if self.script.raw is not None:
+            self.chat.become("completed")
+            return
+        if self.outputs is None:
+            yield self._chat_event("created")
+        self.chat.become("in_progress")
+        yield self._chat_event("in_progress")
+        yield from self._preparations()
+        if self.script.requires:
+            yield from self._requires_action()
+        else:
+            yield from self._answers()
+            yield from self._failed(self.script.failure) if self.script.failure else self._completed()
+        yield self._done()
+
+    def _preparations(self) -> Iterator[Event]:
+        for output in (self.outputs or {}).values():
+            yield self._complete("tool_response", output)
+        if self.script.knowledge:
+            recall = recall_message(list(self.script.knowledge), self.chat.question)
+            yield self._complete(self.world.wire.recall_type, recall)
+        for tool in self.script.tools:
+            yield self._complete("function_call", _call(tool.name, tool.arguments))
+            yield self._complete("tool_response", tool.response)
+
+    def _requires_action(self) -> Iterator[Event]:
+        calls: list[dict[str, Any]] = []
+        for tool in self.script.requires:
+            call: dict[str, Any] = {"id": tool.id or self.world.state.new_id(), "type": tool.type}
+            if tool.type == "function":
+                call["function"] = {"name": tool.name, "arguments": to_json(dict(tool.arguments))}
+                yield self._complete("function_call", _call(tool.name, tool.arguments))
+            calls.append(call)
+        self.chat.required_action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        self.chat.become("requires_action")
+        # Coze Studio has a name for this event, but its chat endpoint does not forward it (source 4f786d6).
+        if self.flow or not self.world.wire.canceled_ends_stream:
+            yield self._chat_event("requires_action")
+
+    def _answers(self) -> Iterator[Event]:
+        for answer in self.script.spoken():
+            message = self._message("answer", "", content_type=answer.content_type)
+            for piece in pieces_of(answer.reasoning):
+                yield Event("conversation.message.delta", {**message, "reasoning_content": piece}, wait=True)
+            for piece in answer.deltas():
+                yield Event("conversation.message.delta", {**message, "content": piece}, wait=True)
+            if self.script.failure is None:
+                message["content"] = "".join(answer.deltas())
+                if answer.reasoning:
+                    message["reasoning_content"] = answer.reasoning
+                yield self._completed_message(message)
+
+    def _completed(self) -> Iterator[Event]:
+        chat, state = self.chat, self.world.state
+        if self.ask is not None:
+            yield self._complete("verbose", verbose_message("interrupt", self.ask.question))
+            self.conversation.waiting = self.ask
+            chat.become("requires_action")
+            chat.required_action = {
+                "type": "submit_tool_outputs",
+                "submit_tool_outputs": {"tool_calls": [{"id": state.new_id(), "type": "reply_message"}]},
+            }
+            yield self._chat_event("requires_action")
+            return
+        finished = verbose_message("generate_answer_finish", to_json({"finish_reason": 0, "FinData": ""}))
+        yield self._complete("verbose", finished)
+        for line in self.script.follow_ups:
+            yield self._complete("follow_up", line)
+        chat.usage = self._usage()
+        chat.completed_at = state.unix_time()
+        chat.become("completed")
+        if chat.saved and not chat.canceled:
+            self.conversation.questions.append(chat.question)
+        yield self._chat_event("completed")
+        for answer in self.script.spoken():
+            for sound in answer.audio:
+                content = b64encode(sound).decode()
+                yield Event(
+                    "conversation.audio.delta", self._message("answer", content, content_type="audio"), wait=True
+                )
+
+    def _failed(self, failure: Failure) -> Iterator[Event]:
+        chat, wire = self.chat, self.world.wire
+        chat.last_error = failure
+        if not self.flow and wire.dialect != "cloud":
+            # A model error inside a run: the error event, and then the run completes all the same (source 4f786d6).
+            yield Event("error", {"code": failure.code, "msg": failure.msg})
+            chat.completed_at = self.world.state.unix_time()
+            chat.become("completed")
+            yield self._chat_event("completed")
+            return
+        chat.failed_at = self.world.state.unix_time()
+        chat.become("failed")
+        # A chatflow tells its code as a string (coze.cn docs, workflow_chat).
+        bare = {"code": str(failure.code) if self.flow else failure.code, "msg": failure.msg}
+        if wire.dialect != "cloud":
+            yield Event("error", {**bare, "debug_url": self.world.debug_url(chat.id)})
+        elif failure.bare or self.flow:
+            yield Event("conversation.chat.failed", bare)
+        else:
+            yield self._chat_event("failed")
+
+    def _done(self) -> Event:
+        return Event("done", {"debug_url": self.world.debug_url(self.chat.id)} if self.flow else "[DONE]")
+
+    def _chat_event(self, status: str) -> Event:
+        return Event(f"conversation.chat.{status}", self.world.wire.chat(self.chat, status))
+
+    def _message(self, kind: str, content: str, **more: Any) -> dict[str, Any]:
+        chat = self.chat
+        message = {"id": self.world.state.new_id(), "conversation_id": chat.conversation_id}
+        if chat.bot_id:
+            message["bot_id"] = chat.bot_id
+        return message | {
+            "role": "assistant",
+            "type": kind,
+            "content": content,
+            "content_type": "text",
+            "chat_id": chat.id,
+            "section_id": chat.section_id,
+            **more,
+        }
+
+    def _complete(self, kind: str, content: str) -> Event:
+        return self._completed_message(self._message(kind, content))
+
+    def _completed_message(self, message: dict[str, Any]) -> Event:
+        message["created_at"] = message["updated_at"] = self.world.state.unix_time()
+        self.chat.messages.append(message)
+        return Event("conversation.message.completed", message)
+
+    def _usage(self) -> dict[str, int]:
+        if self.script.usage is not None:
+            return {"output_count": self.script.usage.output_count, "input_count": self.script.usage.input_count}
+        written = [piece for a in self.script.spoken() for piece in (*pieces_of(a.reasoning), *a.deltas())]
+        asked = sum(len(pieces_of(question)) for question in (*self.conversation.questions, self.chat.question))
+        return {"output_count": len(written), "input_count": _PROMPT_TOKENS + asked}
+
+
+def _call(name: str, arguments: Mapping[str, Any]) -> str:
+    call = {
+        "name": name,
+        "arguments": dict(arguments),
+        "plugin_id": 7001,
+        "api_id": 7002,
+        "plugin_type": 1,
+        "thought": "",
+    }
+    return to_json(call)
+
+
+def new_chat(
+    world: World, conversation: Conversation, body: Mapping[str, Any], *, bot_id: str, user_id: str
+) -> ChatState:
+    """A chat of `conversation` that has not told anything yet."""
+    return ChatState(
+        world.state.new_id(),
+        conversation.id,
+        conversation.section_id,
+        bot_id,
+        user_id,
+        question_of(messages_of(body)),
+        world.state.unix_time(),
+        meta_data=dict(body.get("meta_data") or {}),
+    )

@@ -1,0 +1,275 @@
+"""The bytes of each dialect: how events, chats and envelopes are written.
+
+The dialects differ in names, keys and framing only; what happens is the same in all.
+"""
+
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from ._body import EmulatedResponse
+from ._scripts import Chunk
+from ._state import ChatState, Event
+
+Dialect: TypeAlias = Literal["cloud", "studio", "plus"]
+Encode: TypeAlias = Callable[[Event], bytes]
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
+    """The server does not do what was asked.
+
+    Args:
+        code: Coze's number.
+        msg: What is wrong.
+        status: HTTP status where it is not the dialect's own choice.
+    """
+
+    def __init__(self, code: int, msg: str, *, status: int | None = None) -> None:
+        super().__init__(msg)
+        self.code = code
+        self.msg = msg
+        self.status = status
+
+
+def recall_message(chunks: list[Chunk], question: str) -> str:
+    """The content of a knowledge recall message: JSON in a string in JSON, `&` of urls as `u0026`.
+
+    Source: Coze Studio source 4f786d6, message entity knowledge.go; the `u0026` from a user's report.
+    """
+    found = [
+        {
+            "slice": chunk.text,
+            "score": chunk.score,
+            "meta": {
+                "dataset": {"id": str(6000 + number), "name": chunk.dataset},
+                "document": {"id": str(6100 + number), "name": chunk.document},
+                "link": {"title": chunk.title, "url": chunk.url.replace("&", "u0026")},
+                "card": {"title": "", "con": "", "index": ""},
+            },
+        }
+        for number, chunk in enumerate(chunks)
+    ]
+    return verbose_message("knowledge_recall", to_json({"chunks": found, "ori_req": question, "status_code": 0}))
+
+
+def verbose_message(msg_type: str, data: str) -> str:
+    """The content of a verbose message.
+
+    Source: coze.cn docs, chat_v3.
+    """
+    return to_json({"msg_type": msg_type, "data": data, "from_module": None, "from_unit": None})
+
+
+class CloudWire:
+    """What api.coze.cn and api.coze.com write.
+
+    Source: recorded fixtures of coze-py 6b0f4cd; coze.cn docs, chat_v3 and workflow_stream_run.
+    """
+
+    dialect: Dialect = "cloud"
+    recall_type = "verbose"
+    canceled_ends_stream = False
+    stream_by_default = False
+    base_resp: Mapping[str, Any] = {}
+
+    def __init__(self) -> None:
+        self._log_numbers = itertools.count(1)
+
+    # Envelopes
+
+    def log_headers(self) -> tuple[str, dict[str, str]]:
+        """A new log id, and the header that carries it."""
+        logid = f"20251010120000{next(self._log_numbers):018X}"
+        return logid, {"x-tt-logid": logid}
+
+    def json(self, status: int, answer: Mapping[str, Any]) -> EmulatedResponse:
+        """A JSON answer with its log id in the header and, on the cloud, in the body."""
+        logid, headers = self.log_headers()
+        headers["content-type"] = "application/json; charset=utf-8"
+        body = to_json({**answer, **self.detail(logid)}).encode()
+        return EmulatedResponse(status, headers, body)
+
+    def detail(self, logid: str) -> dict[str, Any]:
+        """The keys with which a body names its log id."""
+        return {"detail": {"logid": logid}}
+
+    def succeed(self, data: Any) -> EmulatedResponse:
+        """The usual envelope."""
+        return self.json(200, {"data": data, "code": 0, "msg": ""})
+
+    def refuse(self, refusal: Refusal) -> EmulatedResponse:
+        """The envelope of an error: HTTP 200 for nearly everything, 401 for a bad token."""
+        default = 401 if refusal.code == 4100 else 200
+        return self.json(refusal.status or default, {"code": refusal.code, "msg": refusal.msg})
+
+    def unauthorized(self) -> Refusal:
+        """What a bad token meets."""
+        return Refusal(4100, "authentication is invalid")
+
+    def stream_headers(self) -> dict[str, str]:
+        """The headers of a stream."""
+        _, headers = self.log_headers()
+        return {**headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+
+    # Payloads
+
+    def chat(self, chat: ChatState, status: str | None = None) -> dict[str, Any]:
+        """A chat object; `status` where the event says something else than the state."""
+        error = chat.last_error
+        written: dict[str, Any] = {"id": chat.id, "conversation_id": chat.conversation_id}
+        if chat.bot_id:
+            written["bot_id"] = chat.bot_id
+        # The cloud fills in completed_at from the first event on, and a running chat carries an empty required action.
+        written |= {
+            "created_at": chat.created_at,
+            "completed_at": chat.completed_at or chat.created_at,
+            "last_error": {"code": error.code, "msg": error.msg} if error else {"code": 0, "msg": ""},
+            "status": status or chat.status,
+            "usage": self.usage(chat.usage),
+            "required_action": chat.required_action or {"type": "", "submit_tool_outputs": {"tool_calls": []}},
+            "section_id": chat.section_id,
+        }
+        if chat.failed_at:
+            written["failed_at"] = chat.failed_at
+        if chat.meta_data:
+            written["meta_data"] = chat.meta_data
+        return written
+
+    def usage(self, usage: dict[str, int] | None) -> dict[str, int]:
+        """The tokens of a chat; zeros while it runs."""
+        usage = usage or {"output_count": 0, "input_count": 0}
+        return {"token_count": sum(usage.values()), **usage}
+
+    # Streams
+
+    def chat_events(self) -> Encode:
+        """Writes the events of `/v3/chat`: no space after the colon, no ids."""
+        return lambda event: f"event:{event.name}\ndata:{to_json(event.data)}\n\n".encode()
+
+    def chatflow_events(self) -> Encode:
+        """Writes the events of `/v1/workflows/chat`: a space after the colon, no ids."""
+        return lambda event: f"event: {event.name}\ndata: {to_json(event.data)}\n\n".encode()
+
+    def workflow_events(self) -> Encode:
+        """Writes the events of a workflow: three lines with a space, ids from 0; heart-beats have none."""
+        return _numbered(0)
+
+
+def _numbered(first: int) -> Encode:
+    numbers = itertools.count(first)
+
+    def encode(event: Event) -> bytes:
+        number = "" if event.name == "PING" else f"id: {next(numbers)}\n"
+        return f"{number}event: {event.name}\ndata: {to_json(event.data)}\n\n".encode()
+
+    return encode
+
+
+class StudioWire(CloudWire):
+    """What a self-hosted Coze Studio writes.
+
+    Source: Coze Studio source 4f786d6, handlers agent_run_service.go and workflow_service.go.
+    """
+
+    dialect: Dialect = "studio"
+    recall_type = "knowledge"
+    canceled_ends_stream = True
+    stream_by_default = True
+    base_resp: Mapping[str, Any] = {"BaseResp": None}
+
+    names: Mapping[str, str] = {
+        "conversation.chat.canceled": "conversation.chat.cancelled",
+        "done": "conversation.stream.done",
+    }
+    statuses: Mapping[str, str] = {"canceled": "cancelled", "requires_action": "required_action"}
+
+    def log_headers(self) -> tuple[str, dict[str, str]]:
+        logid = str(uuid.UUID(int=0x5C0E_0000_0000_4000_8000_0000_0000_0000 + next(self._log_numbers)))
+        return logid, {"x-log-id": logid}
+
+    def detail(self, logid: str) -> dict[str, Any]:  # noqa: ARG002 - only the header names it
+        return {}
+
+    def refuse(self, refusal: Refusal) -> EmulatedResponse:
+        """Bad parameters are HTTP 400, what is missing is HTTP 500, the rest is HTTP 200 with a long code."""
+        status, code = {
+            4000: (400, 400),
+            4003: (400, 400),
+            4004: (400, 400),
+            4001: (500, 500),
+            4002: (500, 500),
+            4200: (200, 6031),
+        }.get(refusal.code, (200, refusal.code))
+        return self.json(refusal.status or status, {"code": code, "msg": refusal.msg})
+
+    def unauthorized(self) -> Refusal:
+        return Refusal(700012006, "api key invalid")
+
+    def stream_headers(self) -> dict[str, str]:
+        _, headers = self.log_headers()
+        return {**headers, "content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
+
+    def chat(self, chat: ChatState, status: str | None = None) -> dict[str, Any]:
+        now = status or chat.status
+        return {
+            "id": chat.id,
+            "conversation_id": chat.conversation_id,
+            "bot_id": chat.bot_id,
+            "created_at": chat.created_at,
+            "completed_at": chat.completed_at,
+            "failed_at": chat.failed_at,
+            "status": self.statuses.get(now, now),
+            "usage": self.usage(chat.usage),
+            "section_id": chat.section_id,
+        }
+
+    def chat_events(self) -> Encode:
+        """Writes the events of `/v3/chat`: as the cloud, but with its own end that has no data."""
+
+        def encode(event: Event) -> bytes:
+            data = "" if event.name == "done" else to_json(event.data)
+            return f"event:{self.names.get(event.name, event.name)}\ndata:{data}\n\n".encode()
+
+        return encode
+
+    def chatflow_events(self) -> Encode:
+        """Writes the events of a chatflow: ids from 1, names as on the cloud."""
+        return _numbered(1)
+
+
+class PlusWire(StudioWire):
+    """What Coze Plus documents: the data repeats the event's name and nests the payload.
+
+    The commit fb00b21 of its source writes the form of Coze Studio instead; for that one, use "studio".
+    """
+
+    dialect: Dialect = "plus"
+
+    def usage(self, usage: dict[str, int] | None) -> dict[str, int]:
+        usage = usage or {"output_count": 0, "input_count": 0}
+        return {
+            "prompt_tokens": usage["input_count"],
+            "completion_tokens": usage["output_count"],
+            "total_tokens": sum(usage.values()),
+        }
+
+    def chat_events(self) -> Encode:
+        def encode(event: Event) -> bytes:
+            name = "conversation.error" if event.name == "error" else self.names.get(event.name, event.name)
+            data: dict[str, Any] = {"event": name}
+            if event.name == "error":
+                data["error"] = event.data
+            elif event.name.startswith("conversation.chat."):
+                data["run_record_item"] = event.data
+            elif event.name != "done":
+                data["message_item"] = event.data
+            return f"event: {name}\ndata: {to_json(data)}\n\n".encode()
+
+        return encode
+
+
+WIRES: Mapping[Dialect, type[CloudWire]] = {"cloud": CloudWire, "studio": StudioWire, "plus": PlusWire}

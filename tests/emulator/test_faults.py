@@ -1,0 +1,189 @@
+"""Faults: what a client sees of each, on both kinds of answers."""
+
+import math
+
+import anyio
+import httpx
+import pytest
+from emulator.talk import names, opened, parse, question, stream_of, talking
+
+from coze_async.emulator import (
+    Break,
+    Code,
+    Cut,
+    Emulator,
+    ErrorEvent,
+    Fault,
+    Html,
+    Refuse,
+    Script,
+    Stall,
+    Text,
+    Unreachable,
+    WrongContentType,
+)
+
+CHAT = "POST /v3/chat"
+
+
+async def test_refusals_come_instead_of_the_answer() -> None:
+    emulator = Emulator()
+    emulator.fail(Refuse(retry_after="2"), on=CHAT)
+    emulator.fail(Refuse(status=503, code=5000, msg="busy"), on=CHAT)
+    emulator.fail(Code(4009, "later"), on=CHAT)
+    emulator.fail(Code(4100, content_type="text/event-stream"), on=CHAT)
+    emulator.fail(Html(), on=CHAT)
+    emulator.fail(Text(500, "oh"), on=CHAT)
+    async with talking(emulator) as coze:
+        seen = [await coze.http.post("/v3/chat", json=question()) for _ in range(6)]
+        assert names(await coze.chat())[-1] == "done"
+    assert [response.status_code for response in seen] == [429, 503, 200, 200, 502, 500]
+    assert [response.json()["code"] for response in seen[:4]] == [4013, 5000, 4009, 4100]
+    assert seen[0].headers["retry-after"] == "2"
+    assert "retry-after" not in seen[1].headers
+    assert seen[2].json()["detail"]["logid"]
+    assert seen[3].headers["content-type"] == "text/event-stream"
+    assert seen[4].text.startswith("<html>")
+    assert seen[5].text == "oh"
+    assert len(emulator.chats) == 1
+    assert len(emulator.requests) == 7
+
+
+async def test_faults_meet_the_requests_that_they_are_for() -> None:
+    emulator = Emulator()
+    emulator.fail(Text(), on="/v1/bots/*", times=2)
+    emulator.fail(Text(503), times=None)
+    async with talking(emulator) as coze:
+        paths = ["/v1/users/me", "/v1/bots/1", "/v1/bots/2", "/v1/bots/3"]
+        assert [(await coze.http.get(path)).status_code for path in paths] == [503, 500, 500, 503]
+        emulator.heal()
+        assert (await coze.http.get("/v1/bots/1")).status_code == 200
+
+
+async def test_an_error_event_ends_the_stream() -> None:
+    emulator = Emulator()
+    emulator.fail(ErrorEvent(code=5001, msg="oops", after=3), on=CHAT)
+    emulator.fail(ErrorEvent(after=1), on="*/stream_run")
+    emulator.fail(ErrorEvent(code=5002), on="*/users/me")
+    async with talking(emulator) as coze:
+        events = await coze.chat()
+        assert (len(events), events[-1].name, events[-1].data) == (4, "error", {"code": 5001, "msg": "oops"})
+        events = await coze.events("/v1/workflow/stream_run", {"workflow_id": "w"})
+        assert events[-1].block.startswith("id: 1\nevent: Error\n")
+        assert events[-1].data["error_code"] == 5000
+        assert (await coze.get("/v1/users/me"))["code"] == 5002
+    assert emulator.open_streams == 0
+
+
+async def test_a_cut_ends_the_body_properly() -> None:
+    emulator = Emulator()
+    emulator.fail(Cut(after=3), on=CHAT)
+    emulator.fail(Cut(after_bytes=400), on=CHAT)
+    emulator.fail(Cut(after=0))
+    async with talking(emulator) as coze:
+        assert len(await coze.chat()) == 3
+        assert len((await coze.http.post("/v3/chat", json=question())).content) == 400
+        assert (await coze.http.get("/v1/users/me")).content == b""
+        emulator.bot("b-1", Script("x"))
+        emulator.fail(Cut(after_bytes=10**6), on=CHAT)
+        assert names(await coze.chat())[-1] == "done"
+        # The server did not notice: its chats go on to their end.
+        await anyio.sleep(2)
+    assert {chat.status for chat in emulator.chats.values()} == {"completed"}
+    assert emulator.open_streams == 0
+
+
+async def test_a_broken_connection_is_a_read_error() -> None:
+    emulator = Emulator()
+    emulator.fail(Break(after=2), on=CHAT)
+    emulator.fail(Break(after_bytes=5), on="*/me")
+    async with talking(emulator) as coze:
+        stream = aiter(stream_of(await opened(emulator)))
+        assert [parse((await anext(stream)).decode())[0].name.split(".")[-1] for _ in range(2)] == [
+            "created",
+            "in_progress",
+        ]
+        with pytest.raises(httpx.ReadError):
+            await anext(stream)
+        with pytest.raises(httpx.ReadError):
+            await coze.http.get("/v1/users/me")
+    assert emulator.open_streams == 0
+
+
+async def test_a_connection_can_break_before_the_headers_when_the_chat_was_started() -> None:
+    """The reason why a chat must not be sent twice."""
+    emulator = Emulator()
+    emulator.fail(Break(after=None), on=CHAT)
+    emulator.fail(Unreachable(), on=CHAT)
+    async with talking(emulator) as coze:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await coze.chat()
+        assert len(emulator.chats) == 1
+        with pytest.raises(httpx.ConnectError):
+            await coze.chat()
+    assert len(emulator.chats) == 1
+    assert emulator.open_streams == 0
+
+
+async def test_silence_meets_the_read_timeout() -> None:
+    emulator = Emulator()
+    emulator.fail(Stall(), on=CHAT)
+    emulator.fail(Stall(after=1), on=CHAT)
+    emulator.fail(Stall(), on="GET *")
+    async with talking(emulator, timeout=20) as coze:
+        with pytest.raises(httpx.ReadTimeout):
+            await coze.get("/v1/users/me")
+        for _ in range(2):
+            started = anyio.current_time()
+            with pytest.raises(httpx.ReadTimeout):
+                await coze.chat()
+            assert anyio.current_time() - started == pytest.approx(20, abs=0.1)
+    assert emulator.open_streams == 0
+
+
+async def test_silence_without_a_timeout_lasts_for_ever() -> None:
+    emulator = Emulator()
+    emulator.fail(Stall(after=1), on=CHAT)
+    emulator.fail(Stall(), on=CHAT)
+    response = await opened(emulator)
+    stream = aiter(stream_of(response))
+    await anext(stream)
+    with anyio.move_on_after(10**4) as scope:
+        await anext(stream)
+    assert scope.cancelled_caught
+    await response.aclose()
+    with anyio.move_on_after(10**4) as scope:
+        await opened(emulator)
+    assert scope.cancelled_caught
+    assert emulator.open_streams == 0
+
+
+async def test_a_pause_ends_after_its_seconds() -> None:
+    emulator = Emulator()
+    emulator.fail(Stall(7), on=CHAT)
+    emulator.fail(Stall(7, after=4), on=CHAT)
+    emulator.fail(Stall(7, after=9), on="*/me")
+    async with talking(emulator, timeout=None) as coze:
+        for _ in range(2):
+            started = anyio.current_time()
+            assert names(await coze.chat())[-1] == "done"
+            assert anyio.current_time() - started == pytest.approx(7, abs=0.1)
+        assert (await coze.get("/v1/users/me"))["code"] == 0
+
+
+async def test_a_wrong_content_type_leaves_the_body_as_it_is() -> None:
+    emulator = Emulator()
+    emulator.fail(WrongContentType("application/json"), on=CHAT)
+    emulator.fail(Fault(), on=CHAT)
+    async with talking(emulator) as coze:
+        response = await coze.http.post("/v3/chat", json=question())
+        assert response.headers["content-type"] == "application/json"
+        assert names(parse(response.text))[-1] == "done"
+        assert names(await coze.chat())[-1] == "done"
+
+
+async def test_a_closed_body_hands_out_nothing_more() -> None:
+    response = await opened(Emulator(), timeout={"read": math.inf})
+    await response.aclose()
+    await response.aclose()
+    assert [chunk async for chunk in stream_of(response)] == []

@@ -1,0 +1,163 @@
+"""The emulator on a port: real sockets, real time, on 127.0.0.1 only."""
+
+import contextlib
+import itertools
+import time
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.from_thread import start_blocking_portal
+from emulator.talk import HEADERS, parse, question
+
+from coze_async.emulator import Break, Cut, Emulator, Script, Stall, Unreachable, WorkflowScript
+
+pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+
+
+@contextmanager
+def served(emulator: Emulator, backend: str = "asyncio") -> Generator[str]:
+    """The base URL of an emulator that is served from another thread; at the end the server is cancelled."""
+    with start_blocking_portal(backend) as portal:
+        serving, url = portal.start_task(emulator.serve)
+        try:
+            yield url
+        finally:
+            serving.cancel()
+
+
+def client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, headers=HEADERS, timeout=10)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_pieces_arrive_one_by_one_over_a_port(backend: str) -> None:
+    emulator = Emulator(pace=0.05)
+    emulator.bot("b-1", "one two three four five")
+    with served(emulator, backend) as url, client(url) as http:
+        assert url.startswith("http://127.0.0.1:")
+        times: list[float] = []
+        with http.stream("POST", "/v3/chat", json=question()) as response:
+            assert response.headers["x-tt-logid"]
+            for line in response.iter_lines():
+                if "message.delta" in line:
+                    # Four more pieces are to come after the first.
+                    assert times or emulator.open_streams == 1
+                    times.append(time.monotonic())
+        assert len(times) == 5
+        assert all(later - earlier > 0.02 for earlier, later in itertools.pairwise(times))
+        assert http.get("/v1/bots/7").json()["data"]["bot_id"] == "7"
+        assert emulator.open_streams == 0
+
+
+def test_a_client_that_goes_away_ends_the_stream() -> None:
+    emulator = Emulator()
+    emulator.fail(Stall(after=2))
+    with served(emulator) as url, client(url) as http:
+        with http.stream("POST", "/v3/chat", json=question()) as response:
+            chunks = response.iter_raw()
+            next(chunks)
+            assert emulator.open_streams == 1
+        http.close()
+        for _ in range(500):
+            if not emulator.open_streams:
+                break
+            time.sleep(0.01)
+    assert emulator.open_streams == 0
+
+
+def test_cuts_and_broken_connections_over_a_port() -> None:
+    emulator = Emulator()
+    with served(emulator) as url, client(url) as http:
+        emulator.fail(Cut(after=2))
+        assert len(parse(http.post("/v3/chat", json=question()).text)) == 2
+        for fault in (Break(after=2), Break(after=None), Unreachable()):
+            emulator.fail(fault)
+            with pytest.raises(httpx.RemoteProtocolError):
+                http.post("/v3/chat", json=question())
+        emulator.fail(Cut(after=0))
+        assert http.get("/v1/users/me").content == b""
+
+
+def test_an_open_stream_does_not_keep_the_server_from_stopping() -> None:
+    emulator = Emulator()
+    emulator.fail(Stall(after=2))
+    with contextlib.ExitStack() as stack:
+        http = stack.enter_context(httpx.Client(headers=HEADERS, timeout=10))
+        with served(emulator) as url:
+            response = stack.enter_context(http.stream("POST", f"{url}/v3/chat", json=question()))
+            chunks = response.iter_raw()
+            next(chunks)
+    assert emulator.open_streams == 0
+
+
+async def _asgi(emulator: Emulator, messages: list[dict[str, Any]]) -> list[Any]:
+    sent: list[Any] = []
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v3/chat",
+        "query_string": b"",
+        "headers": [],
+        "root_path": "",
+    }
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await emulator.app()(scope, receive, send)
+    return sent
+
+
+async def test_a_client_that_goes_away_before_its_request_is_complete_is_not_answered() -> None:
+    assert await _asgi(Emulator(), [{"type": "http.disconnect"}]) == []
+
+
+async def test_the_official_client_understands_the_emulator() -> None:
+    """cozepy 0.20.0 reads the stream, polls, and follows a workflow with its question."""
+    with warnings.catch_warnings(record=True):  # One of its dependencies warns about itself.
+        cozepy: Any = pytest.importorskip("cozepy")
+    emulator = Emulator()
+    emulator.bot("7", Script("Hello there", follow_ups=["And you?"], seconds=0.2))
+    emulator.workflow("w", WorkflowScript({"output": "tea"}, seconds=0.1))
+
+    def use(url: str) -> None:
+        http = cozepy.SyncHTTPClient()
+        coze = cozepy.Coze(auth=cozepy.TokenAuth("pat_x"), base_url=url, http_client=http)
+        asked = {"bot_id": "7", "user_id": "u", "additional_messages": [cozepy.Message.build_user_question_text("Hi")]}
+        events = list(coze.chat.stream(**asked))
+        deltas = [e.message.content for e in events if e.event == cozepy.ChatEventType.CONVERSATION_MESSAGE_DELTA]
+        assert "".join(deltas) == "Hello there"
+        # Its own create_and_poll ends at once when the first status is "created".
+        chat = coze.chat.create(**asked)
+        ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+        for _ in range(100):
+            if coze.chat.retrieve(**ids).status == cozepy.ChatStatus.COMPLETED:
+                break
+            time.sleep(0.05)
+        assert "Hello there" in [message.content for message in coze.chat.messages.list(**ids)]
+        run = coze.workflows.runs.create(workflow_id="w", parameters={"input": "tea"})
+        assert "tea" in run.data
+        told = list(coze.workflows.runs.stream(workflow_id="w-ask", parameters={"input": "tea"}))
+        interrupt = told[-1].interrupt.interrupt_data
+        more = list(
+            coze.workflows.runs.resume(
+                workflow_id="w-ask", event_id=interrupt.event_id, resume_data="Paris", interrupt_type=interrupt.type
+            )
+        )
+        assert "Paris" in more[-1].message.content
+        assert coze.bots.retrieve(bot_id="7").bot_id == "7"
+        assert len(coze.workspaces.list().items) == 1
+        assert coze.users.me().user_name == "emulated"
+        http.close()
+
+    with served(emulator) as url:
+        await anyio.to_thread.run_sync(use, url)
