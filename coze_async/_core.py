@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import anyio
-import anyio.to_thread
 import httpx
 
 from coze_async._auth import Auth
@@ -184,20 +183,17 @@ class Session:
         """
         return self._is_ours and self._transport is None
 
-    async def client(self) -> httpx.AsyncClient:
+    def client(self) -> httpx.AsyncClient:
         """Return the HTTP client; made at the first request, so that construction does no I/O."""
         if self._closed:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
         if self._client is None:
-            context = None if self._transport else await _ssl_context(self.base_url)
-            # Another task may have made it in the meantime.
-            if self._client is None:
-                self._client = httpx.AsyncClient(
-                    transport=self._transport,
-                    verify=context or True,
-                    # How many at once is the limiter's business.
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
-                )
+            self._client = httpx.AsyncClient(
+                transport=self._transport,
+                verify=True if self._transport else _ssl_context(self.base_url),
+                # How many at once is the limiter's business.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
+            )
         return self._client
 
     async def aclose(self) -> None:
@@ -383,7 +379,7 @@ class Core:
                 f"{request.name} takes the cookie of a signed-in browser, not a token. "
                 "Make the client with AsyncCoze(SessionAuth('…session_key…'), base_url=…)."
             )
-        client = await session.client()
+        client = session.client()
         headers = {"Accept": accept, "User-Agent": _user_agent(), **request.headers, **options.headers}
         headers |= await session.auth.headers()
         if request.body is not None:
@@ -508,12 +504,16 @@ def _user_agent() -> str:
 
 @functools.cache
 def _certificates() -> ssl.SSLContext:
-    """Return the context of all clients of the process: parsing the store takes tens of milliseconds."""
+    """Return the context of all clients of the process: parsing the store takes tens of milliseconds.
+
+    It is done on the event loop: a thread's work is no event, and a virtual clock would run past it.
+    """
     return httpx.create_ssl_context()
 
 
-async def _ssl_context(base_url: str) -> ssl.SSLContext:
+def _ssl_context(base_url: str) -> ssl.SSLContext:
+    """Return the context for a server; the first one for https parses the certificates, once per process."""
     if base_url.startswith("http:") and not urllib.request.getproxies():
         # Nothing will be encrypted; a context without certificates costs nothing, and would refuse if it were used.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return await anyio.to_thread.run_sync(_certificates)
+    return _certificates()
