@@ -95,8 +95,9 @@ def _checked(secret: object, name: str) -> str:
     if not isinstance(secret, str):
         raise ConfigurationError(f"The {name} is a {type(secret).__name__}, not a text.")
     secret = secret.strip()
-    if secret[:7].lower() == "bearer ":
-        secret = secret[7:].strip()
+    scheme, _, rest = secret.partition(" ")
+    if scheme.lower() == "bearer":
+        secret = rest.strip()
     if not secret:
         raise ConfigurationError(f"The {name} is empty.")
     if not (secret.isascii() and secret.isprintable()) or " " in secret:

@@ -26,7 +26,7 @@ from coze_async.models import (
     StreamDone,
     UnknownEvent,
 )
-from coze_async.models._base import read_json, read_object
+from coze_async.models._base import read_json, read_object, without_nulls
 from coze_async.models._chat import ANSWER_SEPARATOR, is_answer
 from coze_async.models._json import json_object, json_text
 
@@ -76,10 +76,9 @@ class Transcript:
         # The texts of what is still being written.
         self._pieces: dict[str, tuple[list[str], list[str]]] = {}
 
-    def piece(self, message: Message) -> bool:
-        """Take a piece; True if it is the first of its message."""
+    def piece(self, message: Message) -> None:
+        """Take a piece."""
         found = self._pieces.get(message.id)
-        is_first = found is None
         if found is None:
             self._messages[message.id] = message
             found = self._pieces[message.id] = ([], [])
@@ -87,7 +86,6 @@ class Transcript:
             found[0].append(message.content)
         if message.reasoning_content:
             found[1].append(message.reasoning_content)
-        return is_first
 
     def whole(self, message: Message) -> bool:
         """Take a whole message; True if no piece of its text had come before."""
@@ -132,7 +130,8 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         self._failed: ChatFailedError | None = None
         # What `text()` takes: the pieces of answers in the order in which they came.
         self._texts: list[str] | None = None
-        self._answers_begun = 0
+        self._begun: set[str] = set()
+        self._is_session_route = False
 
     @property
     def chat_id(self) -> str:
@@ -171,23 +170,23 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
 
     def _message(self, kind: _MessageModel, message: Message) -> ChatEvent:
         if kind is MessageDelta:
-            is_first = self._transcript.piece(message)
+            self._transcript.piece(message)
             if self._texts is not None:
-                self._text_piece(message, begins=is_first)
+                self._text_piece(message, self._texts)
         elif kind is MessageCompleted:
             is_new = self._transcript.whole(message)
             if self._texts is not None and is_new:
-                self._text_piece(message, begins=True)
+                self._text_piece(message, self._texts)
         return kind(message=message)
 
-    def _text_piece(self, message: Message, *, begins: bool) -> None:
-        if self._texts is None or not message.content or not is_answer(message):
+    def _text_piece(self, message: Message, texts: list[str]) -> None:
+        if not message.content or not is_answer(message):
             return
-        if begins:
-            self._answers_begun += 1
-            if self._answers_begun > 1:
-                self._texts.append(ANSWER_SEPARATOR)
-        self._texts.append(message.content)
+        if message.id not in self._begun:
+            if self._begun:
+                texts.append(ANSWER_SEPARATOR)
+            self._begun.add(message.id)
+        texts.append(message.content)
 
     def _rare(self, event: Event) -> ChatEvent | None:
         """Decode what is no plain message."""
@@ -200,38 +199,38 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             raise self._error(event, facts)
         if name in _DONE_EVENTS:
             self._done = True
+            chat = self._transcript.chat
+            if self._is_session_route and chat is not None:
+                self._transcript.chat = chat.model_copy(update={"status": "completed"})
             return StreamDone(event=name.decode(), debug_url=json_text(facts.get("debug_url")))
         if name == b"ping":
             return None
         if (chat_class := _CHAT_EVENTS.get(name)) is not None:
-            return self._chat(chat_class, facts)
+            if not facts and event.data.strip() not in (b"", b"{}"):
+                raise ValueError("no JSON object")
+            return self._chat(chat_class, name.decode(), facts)
         if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
             return self._message(message_class, read_object(Message, json_object(facts.get("message_item")) or facts))
         if name in _PIECE_EVENTS and (message := json_object(facts.get("message"))):
             return self._piece_of_session_route(facts, message)
         return UnknownEvent(event=name.decode("utf-8", "replace"), data=event.data.decode("utf-8", "replace"))
 
-    def _chat(self, kind: _ChatModel, facts: dict[str, Any]) -> ChatEvent:
-        if not facts:
-            raise ValueError("no JSON object")
-        facts = json_object(facts.get("run_record_item")) or facts
+    def _chat(self, kind: _ChatModel, name: str, facts: dict[str, Any]) -> ChatEvent:
+        facts = without_nulls(json_object(facts.get("run_record_item")) or facts)
         known = self._transcript.chat
         if "code" in facts and "id" not in facts:
             # A bare `{code, msg}`: the page chat_v3 with a number, the page workflow_chat with a text.
-            facts = {
-                "last_error": {"code": code_of(facts) or 0, "msg": message_of(facts)},
-                "debug_url": facts.get("debug_url"),
-            }
+            facts["last_error"] = {"code": code_of(facts) or 0, "msg": message_of(facts)}
         facts = {
             "id": known.id if known else "",
             "conversation_id": known.conversation_id if known else "",
-            "status": kind.model_fields["event"].default.rpartition(".")[2],
+            "status": name.rpartition(".")[2],
             **facts,
         }
         chat = self._transcript.chat = read_object(Chat, facts)
         if kind is ChatFailed:
             self._failed = chat_failed(self._core, self._request.name, chat, self.logid, self._partial())
-        return kind(chat=chat)
+        return kind(event=name, chat=chat)
 
     def _piece_of_session_route(self, facts: dict[str, Any], inner: dict[str, Any]) -> ChatEvent:
         """Read `{"message": {…}, "is_finish": …, "conversation_id": …}` (Coze Studio's own web page).
@@ -245,6 +244,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         }
         message = read_object(Message, {**ids, **inner})
         if self._transcript.chat is None:
+            self._is_session_route = True
             self._transcript.chat = Chat(
                 id=message.chat_id or "", conversation_id=message.conversation_id or "", status="in_progress"
             )

@@ -138,6 +138,6 @@ def checked_base_url(base_url: str | None) -> str:
 
 def _without_secrets(url: str) -> str:
     """Return a URL for people: without what stands before an @."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     place, slash, path = rest.partition("/")
     return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"

@@ -65,19 +65,21 @@ class _Body:
             for _ in range(4096):
                 try:
                     await anext(self._pieces)
-                except (StopAsyncIteration, httpx.HTTPError, httpx.StreamError, anyio.ClosedResourceError):
+                except (StopAsyncIteration, httpx.HTTPError, anyio.ClosedResourceError, RuntimeError):
+                    # RuntimeError: httpx knows that it is closed, or another task still reads and ends them itself.
                     break
 
 
 class OpenStream:
     """A response whose body is still to be read, and all that must be given back afterwards."""
 
-    __slots__ = ("__weakref__", "_body", "_closer", "_slot", "logid", "name", "started")
+    __slots__ = ("__weakref__", "_body", "_closer", "_slot", "_waiting", "logid", "name", "started")
 
     def __init__(self, body: _Body, slot: Slot, *, name: str, logid: str | None, started: float) -> None:
         self._body = body
         self._slot = slot
         self._closer: AsyncGenerator[None, None] | None = _closing(body)
+        self._waiting: anyio.CancelScope | None = None
         self.name = name
         self.logid = logid
         self.started = started
@@ -98,26 +100,40 @@ class OpenStream:
             TransportError: the connection was lost.
         """
         try:
-            return await (self._body.next() if seconds is None else _within(self._body.next(), seconds))
+            if seconds is None:
+                piece = await self._body.next()
+            else:
+                with anyio.move_on_after(seconds) as self._waiting:
+                    piece = await self._body.next()
+                if self._waiting.cancelled_caught:
+                    raise TimeoutError
         except httpx.ReadTimeout as error:
             raise TimeoutError from error
         except httpx.HTTPError as error:
             raise TransportError(f"the connection was lost ({str(error) or type(error).__name__})") from error
+        if self._closer is None:
+            # Another task has closed this meanwhile, and could not end what was being read here.
+            await self._body.aclose()
+            raise StopAsyncIteration
+        return piece
 
     async def drain(self) -> None:
         """Read what is left, for a second at most, so that the connection can be used again; then close."""
-        with anyio.move_on_after(_DRAINING):
-            try:
+        try:
+            with anyio.move_on_after(_DRAINING):
                 while True:
                     await self._body.next()
-            except (StopAsyncIteration, httpx.HTTPError):
-                # What was wanted has been read; how the rest ends does not matter.
-                pass
-        await self.aclose()
+        except (StopAsyncIteration, httpx.HTTPError):
+            # What was wanted has been read; how the rest ends does not matter.
+            pass
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
-        """Free the connection and the user's slot; more than once does no harm."""
+        """Free the connection and the user's slot, and wake who waits in `next`; more than once does no harm."""
         self._slot.release()
+        if self._waiting is not None:
+            self._waiting.cancel()
         closer, self._closer = self._closer, None
         if closer is not None:
             await closer.aclose()
@@ -288,8 +304,9 @@ class Core:
                 wait = self._wait(request, number, error)
                 self._observe(request, attempt, error, wait)
                 if isinstance(error, RateLimitError):
-                    pause = error.retry_after if wait is None else wait
-                    session.limiter.push_back(request.kind, request.user, pause or retry.initial)
+                    pause = (error.retry_after or retry.initial) if wait is None else wait
+                    # Who asks next gets the error again rather than a call that hangs for an hour.
+                    session.limiter.push_back(request.kind, request.user, min(pause, retry.max_retry_after))
                 if wait is None:
                     raise
                 await anyio.sleep(wait)
@@ -420,6 +437,11 @@ class Core:
 
     def _timed_out(self, request: Request, limit: str, seconds: float | None) -> RequestTimeoutError:
         started = "" if request.safe else " What it started may still be running, so it is not sent again."
+        if seconds is None:
+            return RequestTimeoutError(
+                f"{request.name}: no answer in time from {self.session.base_url} "
+                f"(a limit of the transport; Timeouts.{limit} is None).{started}"
+            )
         return RequestTimeoutError(
             f"{request.name}: no answer within {seconds:g} s (Timeouts.{limit}) from {self.session.base_url}.{started} "
             f"Raise Timeouts.{limit} if the server needs longer."

@@ -294,7 +294,11 @@ def json_body(body: Mapping[str, Any]) -> bytes:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain_value)
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        where, value = _culprit(body) or ("the body", body)
+        try:
+            where, value = _culprit(body) or ("the body", body)
+        except RecursionError:
+            # It holds itself, or is too deep.
+            where, value = "the body", body
         raise ConfigurationError(
             f"{where} is a {type(value).__name__}, which is no JSON value ({error}). "
             "Give texts, finite numbers, True, False, None, and lists and dicts of them with texts as keys."
@@ -327,7 +331,7 @@ def _culprit(value: Any, where: str = "") -> tuple[str, Any] | None:
     """Return the place and the value that JSON cannot take."""
     if isinstance(value, Mapping):
         for key, item in _mapping(value).items():
-            if not isinstance(key, str):
+            if not isinstance(key, str) or not _is_sendable(key):
                 return f"A key of {where or 'the body'}", key
             if found := _culprit(item, f"{where}[{key!r}]" if where else key):
                 return found
@@ -341,11 +345,22 @@ def _culprit(value: Any, where: str = "") -> tuple[str, Any] | None:
     return None
 
 
+def _is_sendable(text: str) -> bool:
+    """False for a text with half of a surrogate pair, which no UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _segment(endpoint: str, name: str, value: Any) -> str:
     text = str(value.value if isinstance(value, Enum) else value)
     # An empty or dotted segment would be another route.
     if value is None or text.strip() in ("", ".", ".."):
         raise ConfigurationError(f"{endpoint}: {name} is {value!r}; it is a part of the path and must name something.")
+    if not _is_sendable(text):
+        raise ConfigurationError(f"{endpoint}: {name} holds half of a surrogate pair, which is no text.")
     return quote(text, safe="")
 
 
@@ -354,6 +369,8 @@ def _query_texts(name: str, value: Any) -> list[str]:
         return ["true" if value else "false"]
     if isinstance(value, Enum):
         value = value.value
+    if isinstance(value, str) and not _is_sendable(value):
+        raise ConfigurationError(f"{name} holds half of a surrogate pair, which is no text.")
     if isinstance(value, str | int | float):
         return [str(value)] if value != "" else []
     if isinstance(value, list | tuple):

@@ -221,14 +221,21 @@ class LocalLimiter(Limiter):
         slots = self._slots.get(user)
         if slots is None:
             slots = self._slots[user] = anyio.Semaphore(most, fast_acquire=True)
-        await slots.acquire()
+        try:
+            await slots.acquire()
+        except BaseException:
+            self._forget_slots(user, slots)
+            raise
         return Slot(self, user)
 
     def give_back(self, user: str) -> None:
         """Take a slot back; called by `Slot.release`."""
         slots = self._slots[user]
         slots.release()
-        if slots.value == self.limits.chats_at_once:
+        self._forget_slots(user, slots)
+
+    def _forget_slots(self, user: str, slots: anyio.Semaphore) -> None:
+        if slots.value == self.limits.chats_at_once and self._slots.get(user) is slots:
             del self._slots[user]
 
     def push_back(self, kind: str | None, user: str | None, seconds: float) -> None:

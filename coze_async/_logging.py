@@ -18,7 +18,8 @@ _TOKEN = re.compile(
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text without credentials: those given, and all that look like one."""
-    for secret in secrets:
+    # The longest first: one may be a part of another.
+    for secret in sorted(secrets, key=len, reverse=True):
         # A very short secret would blank ordinary words.
         if len(secret) >= 4:
             text = text.replace(secret, _HIDDEN)

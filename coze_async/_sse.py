@@ -128,11 +128,15 @@ class EventReader:
                 continue
             response = httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, content=part)
             events += [
-                Event(event.event.encode(), event.data.encode(), self._id)
-                for event in EventSource(response).iter_sse()
-                if event.event or b"data" in fields
+                Event(event.event.encode(), event.data.encode(), self._id) for event in EventSource(response).iter_sse()
             ]
         return events
+
+
+def _values(lines: list[bytes], field: bytes) -> list[bytes]:
+    """Return what stands in the lines of one field, in order."""
+    parted = (line.partition(b":") for line in lines)
+    return [value.removeprefix(b" ") for name, _, value in parted if name == field]
 
 
 def _parts(block: bytes) -> list[bytes]:

@@ -4,6 +4,7 @@ A stream sends nothing until its first step. Whoever leaves it early, by break, 
 frees the connection, the user's slot and the memory at once; read to its end, the connection is used again.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,6 +16,7 @@ from coze_async._core import Core, OpenStream
 from coze_async._envelope import code_of, logid_of, message_of
 from coze_async._errors import (
     APIError,
+    CozeError,
     RequestTimeoutError,
     StreamInterruptedError,
     StreamProtocolError,
@@ -45,9 +47,10 @@ class EventStream(ABC, Generic[E, R]):
         self._reader = EventReader()
         self._arrived: list[Event] = []
         self._position = 0
+        self._opening: anyio.CancelScope | None = None
         self._open: OpenStream | None = None
         self._logid: str | None = None
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._finished = False
         self._closed = False
         self._reading = False
@@ -80,8 +83,12 @@ class EventStream(ABC, Generic[E, R]):
         except StopAsyncIteration:
             raise
         except BaseException as error:
-            # Cancellation too: what the caller will not read any more must not stay open.
-            self._failure = error
+            if self._closed and isinstance(error, CozeError):
+                # Another task has closed the stream under this one: that is no error, but the end.
+                raise StopAsyncIteration from None
+            # Cancellation too: what the caller will not read any more must not stay open. It is not kept, though:
+            # raised once more, it would cancel somebody else.
+            self._failure = error if isinstance(error, Exception) else None
             await self.aclose()
             raise
         finally:
@@ -96,8 +103,13 @@ class EventStream(ABC, Generic[E, R]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop reading and free everything. The server is not told: a chat goes on until it is cancelled."""
+        """Stop reading and free everything; for another task that is just reading, the stream ends.
+
+        The server is not told: a chat goes on until it is cancelled.
+        """
         self._closed = True
+        if self._opening is not None:
+            self._opening.cancel()
         self._arrived, self._position = [], 0
         opened, self._open = self._open, None
         if opened is not None:
@@ -121,10 +133,8 @@ class EventStream(ABC, Generic[E, R]):
                 raise self._failure
             if self._closed:
                 raise RuntimeError("This stream was closed before its end, so there is no result.")
-            try:
+            with contextlib.suppress(StopAsyncIteration):
                 await anext(self)
-            except StopAsyncIteration:
-                break
         return self._collected()
 
     async def _step(self) -> E:
@@ -143,6 +153,9 @@ class EventStream(ABC, Generic[E, R]):
 
     async def _read(self) -> None:
         """Wait for the next piece of the body."""
+        if self._closed:
+            # By another task. Beginning once more would start, and bill, a second chat.
+            raise StopAsyncIteration
         if self._body_ended:
             self._broken(None)
         opened = self._open
@@ -152,6 +165,8 @@ class EventStream(ABC, Generic[E, R]):
         try:
             piece = await opened.next(self._patience())
         except StopAsyncIteration:
+            if self._closed:
+                raise
             self._body_ended = True
             self._arrived, self._position = self._reader.end(), 0
         except TimeoutError as error:
@@ -164,9 +179,17 @@ class EventStream(ABC, Generic[E, R]):
     async def _begin(self) -> None:
         total = self._core.options.timeouts.total
         self._total = None if total is None else anyio.current_time() + total
-        with anyio.move_on_after(total):
-            self._open = await self._core.open(self._request, slot=self._slot)
-            self._logid = self._open.logid
+        with anyio.move_on_after(total) as self._opening:
+            opened = await self._core.open(self._request, slot=self._slot)
+            self._logid = opened.logid
+            if self._closed:
+                await opened.aclose()
+            else:
+                self._open = opened
+        scope, self._opening = self._opening, None
+        if self._closed:
+            raise StopAsyncIteration
+        if not scope.cancelled_caught:
             return
         self._limit = "total"
         raise self._timed_out()
@@ -191,8 +214,9 @@ class EventStream(ABC, Generic[E, R]):
     def _timed_out(self) -> RequestTimeoutError:
         seconds = getattr(self._core.options.timeouts, self._limit)
         what = {"idle": "nothing came", "first_event": "no event came", "total": "the stream did not end"}[self._limit]
+        within = "in time, by a limit of the transport" if seconds is None else f"within {seconds:g} s"
         return RequestTimeoutError(
-            f"{self._request.name}: {what} within {seconds:g} s (Timeouts.{self._limit}){self._traced()}. "
+            f"{self._request.name}: {what} {within} (Timeouts.{self._limit}){self._traced()}. "
             f"The server may still be at work. Raise Timeouts.{self._limit} if it needs longer.",
             partial=self._partial(),
         )

@@ -342,7 +342,9 @@ ANSWER_SEPARATOR = "\n\n"
 
 def is_answer(message: Message) -> bool:
     """True for a message whose content is text that answers the user, not a card, a sound or a trace."""
-    return message.type == MessageType.ANSWER and message.content_type not in ("card", "audio")
+    # The page of Coze Plus leaves the type out.
+    answers = message.type == MessageType.ANSWER or (not message.type and message.role == "assistant")
+    return answers and message.content_type not in ("card", "audio")
 
 
 def knowledge_chunks(message: Message) -> Iterable[KnowledgeChunk]:
