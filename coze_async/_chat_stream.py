@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn, Self
 
+from pydantic import ValidationError
+
 from coze_async._core import Core
 from coze_async._envelope import code_of, message_of
 from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain
@@ -31,6 +33,8 @@ from coze_async.models._chat import ANSWER_SEPARATOR, is_answer
 from coze_async.models._json import json_object, json_text
 
 __all__ = ["ChatStream", "chat_failed"]
+
+_read_delta = MessageDelta.__pydantic_validator__.validate_json
 
 _ChatModel = (
     type[ChatCreated]
@@ -87,8 +91,8 @@ class Transcript:
         if message.reasoning_content:
             found[1].append(message.reasoning_content)
 
-    def whole(self, message: Message) -> bool:
-        """Take a whole message; True if no piece of its text had come before."""
+    def whole(self, message: Message) -> None:
+        """Take a whole message."""
         key = message.id or f"#{len(self._messages)}"
         texts, thoughts = self._pieces.pop(key, ([], []))
         changes: dict[str, str] = {}
@@ -98,7 +102,6 @@ class Transcript:
         if not message.reasoning_content and thoughts:
             changes["reasoning_content"] = "".join(thoughts)
         self._messages[key] = message.model_copy(update=changes) if changes else message
-        return not texts
 
     def result(self, logid: str | None) -> ChatResult:
         """Return all of it; what was not finished holds the pieces that came."""
@@ -128,9 +131,6 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         self._transcript = Transcript()
         self._done = False
         self._failed: ChatFailedError | None = None
-        # What `text()` takes: the pieces of answers in the order in which they came.
-        self._texts: list[str] | None = None
-        self._begun: set[str] = set()
         self._is_session_route = False
 
     @property
@@ -148,9 +148,28 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
 
         The pieces together are the result's `.text`, as long as the answers do not interleave.
         """
-        if self._texts is None:
-            self._texts = []
-        return _Text(self, self._texts)
+        return _Text(self)
+
+    def _decoded_all(self, events: list[Event]) -> list[ChatEvent]:
+        ready: list[ChatEvent] = []
+        piece = self._transcript.piece
+        for event in events:
+            if event.name == b"conversation.message.delta":
+                # Nearly every event is one. Wrapped as bytes, it becomes event and message in one go.
+                try:
+                    delta = _read_delta(b'{"message":%b}' % event.data)
+                except ValidationError:
+                    pass
+                else:
+                    # A message without an id may be one that is wrapped, as on the page of Coze Plus.
+                    if delta.message.id:
+                        piece(delta.message)
+                        ready.append(delta)
+                        continue
+            ready += super()._decoded_all([event])
+            if self._error is not None:
+                break
+        return ready
 
     def _decoded(self, event: Event) -> ChatEvent | None:
         if self._failed is not None:
@@ -171,22 +190,9 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
     def _message(self, kind: _MessageModel, message: Message) -> ChatEvent:
         if kind is MessageDelta:
             self._transcript.piece(message)
-            if self._texts is not None:
-                self._text_piece(message, self._texts)
         elif kind is MessageCompleted:
-            is_new = self._transcript.whole(message)
-            if self._texts is not None and is_new:
-                self._text_piece(message, self._texts)
+            self._transcript.whole(message)
         return kind(message=message)
-
-    def _text_piece(self, message: Message, texts: list[str]) -> None:
-        if not message.content or not is_answer(message):
-            return
-        if message.id not in self._begun:
-            if self._begun:
-                texts.append(ANSWER_SEPARATOR)
-            self._begun.add(message.id)
-        texts.append(message.content)
 
     def _rare(self, event: Event) -> ChatEvent | None:
         """Decode what is no plain message."""
@@ -196,7 +202,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             # The page of Coze Plus repeats the name in the data; some of its samples have it only there.
             name = (json_text(facts.get("event")) or "").lower().encode()
         if name in _ERROR_EVENTS:
-            raise self._error(event, facts)
+            raise self._reported(event, facts)
         if name in _DONE_EVENTS:
             self._done = True
             chat = self._transcript.chat
@@ -250,7 +256,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             )
         return self._message(MessageCompleted if facts.get("is_finish") else MessageDelta, message)
 
-    def _error(self, event: Event, facts: dict[str, Any]) -> APIError:
+    def _reported(self, event: Event, facts: dict[str, Any]) -> APIError:
         # The page of Coze Plus shows `conversation.error` with the error inside.
         facts = {**facts, **json_object(facts.get("error"))}
         return self._refused(facts, event.data.decode("utf-8", "replace").strip() or "an error event without a reason")
@@ -290,25 +296,35 @@ _KNOWN_CHAT_EVENTS = frozenset((*_CHAT_EVENTS, *_MESSAGE_EVENTS, *_DONE_EVENTS, 
 class _Text:
     """Hands out the texts of a stream as they come."""
 
-    __slots__ = ("_position", "_stream", "_texts")
+    __slots__ = ("_begun", "_pending", "_stream")
 
-    def __init__(self, stream: ChatStream, texts: list[str]) -> None:
+    def __init__(self, stream: ChatStream) -> None:
         self._stream = stream
-        self._texts = texts
-        self._position = 0
+        self._begun: set[str] = set()
+        self._pending = ""
 
     def __aiter__(self) -> Self:
         aiter(self._stream)
         return self
 
     async def __anext__(self) -> str:
-        texts = self._texts
-        while self._position >= len(texts):
-            texts.clear()
-            self._position = 0
-            await anext(self._stream)
-        self._position += 1
-        return texts[self._position - 1]
+        if self._pending:
+            text, self._pending = self._pending, ""
+            return text
+        while True:
+            event = await anext(self._stream)
+            if not isinstance(event, MessageDelta | MessageCompleted):
+                continue
+            message = event.message
+            has_begun = message.id in self._begun
+            if not message.content or not is_answer(message) or (has_begun and isinstance(event, MessageCompleted)):
+                continue
+            if has_begun or not self._begun:
+                self._begun.add(message.id)
+                return message.content
+            self._begun.add(message.id)
+            self._pending = message.content
+            return ANSWER_SEPARATOR
 
 
 def chat_failed(

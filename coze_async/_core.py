@@ -99,14 +99,13 @@ class OpenStream:
             TimeoutError: it took longer.
             TransportError: the connection was lost.
         """
+        piece: bytes | None = None
         try:
             if seconds is None:
                 piece = await self._body.next()
             else:
                 with anyio.move_on_after(seconds) as self._waiting:
                     piece = await self._body.next()
-                if self._waiting.cancelled_caught:
-                    raise TimeoutError
         except httpx.ReadTimeout as error:
             raise TimeoutError from error
         except httpx.HTTPError as error:
@@ -115,6 +114,8 @@ class OpenStream:
             # Another task has closed this meanwhile, and could not end what was being read here.
             await self._body.aclose()
             raise StopAsyncIteration
+        if piece is None:
+            raise TimeoutError
         return piece
 
     async def drain(self) -> None:

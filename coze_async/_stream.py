@@ -45,8 +45,10 @@ class EventStream(ABC, Generic[E, R]):
         self._request = request
         self._slot = slot
         self._reader = EventReader()
-        self._arrived: list[Event] = []
+        # Decoded and not handed out yet: what came with one piece of the body. An error waits behind them.
+        self._ready: list[E] = []
         self._position = 0
+        self._error: CozeError | None = None
         self._opening: anyio.CancelScope | None = None
         self._open: OpenStream | None = None
         self._logid: str | None = None
@@ -73,13 +75,33 @@ class EventStream(ABC, Generic[E, R]):
         return self
 
     async def __anext__(self) -> E:
+        position = self._position
+        ready = self._ready
+        if position < len(ready):
+            self._position = position + 1
+            return ready[position]
+        return await self._next()
+
+    async def _next(self) -> E:
+        """Read on until there is an event."""
         if self._reading:
             raise RuntimeError("This stream is being read by another task. Give each task a stream of its own.")
         if self._finished or self._closed:
             raise StopAsyncIteration
         self._reading = True
         try:
-            return await self._step()
+            while True:
+                if self._error is not None:
+                    raise self._error
+                if self._is_over():
+                    await self._finish()
+                    raise StopAsyncIteration
+                events = await self._read()
+                ready = self._ready = self._decoded_all(events)
+                self._position = 1
+                if ready:
+                    self._has_event = True
+                    return ready[0]
         except StopAsyncIteration:
             raise
         except BaseException as error:
@@ -110,7 +132,7 @@ class EventStream(ABC, Generic[E, R]):
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
-        self._arrived, self._position = [], 0
+        self._ready, self._position = [], 0
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
@@ -137,22 +159,8 @@ class EventStream(ABC, Generic[E, R]):
                 await anext(self)
         return self._collected()
 
-    async def _step(self) -> E:
-        while True:
-            while self._position < len(self._arrived):
-                event = self._arrived[self._position]
-                self._position += 1
-                decoded = self._decoded(event)
-                if decoded is not None:
-                    self._has_event = True
-                    return decoded
-            if self._is_over():
-                await self._finish()
-                raise StopAsyncIteration
-            await self._read()
-
-    async def _read(self) -> None:
-        """Wait for the next piece of the body."""
+    async def _read(self) -> list[Event]:
+        """Wait for the next piece of the body and return the events that are whole with it."""
         if self._closed:
             # By another task. Beginning once more would start, and bill, a second chat.
             raise StopAsyncIteration
@@ -161,20 +169,19 @@ class EventStream(ABC, Generic[E, R]):
         opened = self._open
         if opened is None:
             await self._begin()
-            return
+            return []
         try:
             piece = await opened.next(self._patience())
         except StopAsyncIteration:
             if self._closed:
                 raise
             self._body_ended = True
-            self._arrived, self._position = self._reader.end(), 0
+            return self._reader.end()
         except TimeoutError as error:
             raise self._timed_out() from error
         except TransportError as error:
             self._broken(error)
-        else:
-            self._arrived, self._position = self._reader.feed(piece), 0
+        return self._reader.feed(piece)
 
     async def _begin(self) -> None:
         total = self._core.options.timeouts.total
@@ -280,6 +287,19 @@ class EventStream(ABC, Generic[E, R]):
         if opened is not None:
             await opened.drain()
         self._closed = True
+
+    def _decoded_all(self, events: list[Event]) -> list[E]:
+        """Return the typed events; an error that one of them reports is raised when those before it are handed out."""
+        ready: list[E] = []
+        for event in events:
+            try:
+                decoded = self._decoded(event)
+            except CozeError as error:
+                self._error = error
+                break
+            if decoded is not None:
+                ready.append(decoded)
+        return ready
 
     @abstractmethod
     def _decoded(self, event: Event) -> E | None:

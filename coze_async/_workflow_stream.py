@@ -1,7 +1,7 @@
 """The events of a workflow run, and what they add up to."""
 
 from collections.abc import AsyncIterator
-from typing import Self, TypeVar
+from typing import Self
 
 from coze_async._core import Core
 from coze_async._envelope import code_of, message_of
@@ -14,8 +14,6 @@ from coze_async.models._base import read_json
 from coze_async.models._json import json_object, json_text
 
 __all__ = ["WorkflowStream"]
-
-N = TypeVar("N", WorkflowMessage, WorkflowInterrupt, WorkflowDone)
 
 
 class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
@@ -38,14 +36,14 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
         name = event.name.lower()
         try:
             if name == b"message":
-                message = _numbered(read_json(WorkflowMessage, event.data), event)
+                message = read_json(WorkflowMessage, _numbered(event))
                 self._messages.append(message)
                 return message
             if name == b"interrupt":
-                self._last = _numbered(read_json(WorkflowInterrupt, event.data), event)
+                self._last = read_json(WorkflowInterrupt, _numbered(event))
                 return self._last
             if name == b"done":
-                self._last = _numbered(read_json(WorkflowDone, event.data.strip() or b"{}"), event)
+                self._last = read_json(WorkflowDone, _numbered(event))
                 return self._last
         except ValueError as error:
             raise self._unreadable(event, error) from error
@@ -106,9 +104,14 @@ class _WorkflowText:
                 return event.content
 
 
-def _numbered(event: N, source: Event) -> N:
-    """Return a workflow's event with the number that stands in its `id:` line."""
-    return event.model_copy(update={"id": int(source.id)}) if source.id.isdigit() else event
+def _numbered(event: Event) -> bytes:
+    """Return an event's data with the number that stands in its `id:` line."""
+    # The writer of Coze Studio leaves out what is empty.
+    data = event.data.strip() or b"{}"
+    if not event.id.isdigit() or not data.startswith(b"{"):
+        return data
+    rest = data[1:].lstrip()
+    return b'{"id":%d%b%b' % (int(event.id), b"" if rest.startswith(b"}") else b",", rest)
 
 
 def _last_words(messages: list[WorkflowMessage]) -> str:
