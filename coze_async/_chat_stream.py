@@ -34,7 +34,8 @@ from coze_async.models._json import json_object, json_text
 
 __all__ = ["ChatStream", "chat_failed"]
 
-_read_delta = MessageDelta.__pydantic_validator__.validate_json
+_read_message = Message.__pydantic_validator__.validate_json
+_wrapped = MessageDelta.__pydantic_validator__.validate_python
 
 _ChatModel = (
     type[ChatCreated]
@@ -154,17 +155,18 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         ready: list[ChatEvent] = []
         piece = self._transcript.piece
         for event in events:
-            if event.name == b"conversation.message.delta":
-                # Nearly every event is one. Wrapped as bytes, it becomes event and message in one go.
+            name, data, _ = event
+            if name == b"conversation.message.delta":
+                # Nearly every event is one; the general way below takes half as long again.
                 try:
-                    delta = _read_delta(b'{"message":%b}' % event.data)
+                    message = _read_message(data)
                 except ValidationError:
                     pass
                 else:
                     # A message without an id may be one that is wrapped, as on the page of Coze Plus.
-                    if delta.message.id:
-                        piece(delta.message)
-                        ready.append(delta)
+                    if message.id:
+                        piece(message)
+                        ready.append(_wrapped({"message": message}))
                         continue
             ready += super()._decoded_all([event])
             if self._error is not None:

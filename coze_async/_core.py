@@ -1,6 +1,7 @@
 """One request in, one answer out: turn -> retry -> auth -> attempt."""
 
 import functools
+import logging
 import platform
 import ssl
 import urllib.request
@@ -44,10 +45,12 @@ _DRAINING = 1.0
 class _Body:
     """The body of a response in pieces. Closing it early throws the connection away; reading on keeps it."""
 
-    __slots__ = ("_pieces", "response")
+    __slots__ = ("_pieces", "has_ended", "response")
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
+        # Set by who has read to the end: then there is nothing to wait for, and nothing to end from the inside.
+        self.has_ended = False
         # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
         stream = response.stream
         encoded = "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream)
@@ -58,6 +61,9 @@ class _Body:
         return anext(self._pieces)
 
     async def aclose(self) -> None:
+        if self.has_ended:
+            await self.response.aclose()
+            return
         with anyio.move_on_after(_CLOSING, shield=True):
             await self.response.aclose()
             # httpx reads through generators within generators. Left as they are, trio would warn of each; reading on
@@ -330,6 +336,8 @@ class Core:
         return retry.wait(attempt, error)
 
     def _observe(self, request: Request, attempt: "_Attempt", error: CozeError | None, wait: float | None) -> None:
+        if self.session.observe is None and not log.isEnabledFor(logging.DEBUG):
+            return
         seconds = anyio.current_time() - attempt.began
         exchange = Exchange(
             method=request.method,
@@ -409,12 +417,13 @@ class Core:
         try:
             message = client.build_request(
                 request.method,
-                f"{session.base_url}{request.path}{query}",
+                _url(f"{session.base_url}{request.path}{query}"),
                 content=request.body,
                 headers=headers,
                 timeout=httpx.Timeout(connect=timeouts.connect, read=reading, write=timeouts.write, pool=timeouts.pool),
             )
-            response = await _within(client.send(message, stream=True), seconds)
+            answer = client.send(message, stream=True)
+            response = await (answer if limit == "idle" and self.watches_idle else _within(answer, seconds))
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise self._timed_out(request, limit, seconds) from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -428,8 +437,9 @@ class Core:
         idle = self.options.timeouts.idle
         try:
             while True:
-                pieces.append(await _within(body.next(), idle))
+                pieces.append(await (body.next() if self.watches_idle else _within(body.next(), idle)))
         except StopAsyncIteration:
+            body.has_ended = True
             return b"".join(pieces)
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise self._timed_out(request, "idle", idle) from error
@@ -518,6 +528,10 @@ class _Attempt:
     began: float
     status: int | None = None
     logid: str | None = None
+
+
+# httpx looks at every character of an address, and a poll asks for the same one each time.
+_url = functools.lru_cache(256)(httpx.URL)
 
 
 @functools.cache

@@ -13,7 +13,9 @@ One more departure from the standard, on purpose: a block with a name and no dat
 (Coze Studio's writer leaves empty fields out).
 """
 
+import functools
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import httpx
@@ -23,7 +25,7 @@ __all__ = ["Event", "EventReader"]
 
 _BOM = b"\xef\xbb\xbf"
 # One block as Coze writes it, with its blank line. Blank lines before it are passed over.
-_COMMON = re.compile(rb"\n*(?:id: ?([^\n\0]*)\n)?event: ?+([^\n]+)\ndata: ?([^\n]*)\n\n")
+_COMMON = re.compile(rb"\n*(?:id: ?([^\n\0]*)\n)?event: ?+(.+)\ndata: ?(.*)\n\n")
 _KEPT_STRAY = 65536
 
 
@@ -33,6 +35,13 @@ class Event(NamedTuple):
     name: bytes
     data: bytes
     id: bytes
+
+
+# The constructor of a named tuple takes twice as long as what it calls.
+_event: Callable[[tuple[bytes, bytes, bytes]], Event] = functools.partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType] - what it makes is said to the left
+    Event,
+)
 
 
 class EventReader:
@@ -75,7 +84,7 @@ class EventReader:
                 event_id, name, data = found.groups()
                 if event_id is not None:
                     self._id = event_id
-                events.append(Event(name, data, self._id))
+                events.append(_event((name, data, self._id)))
                 position = found.end()
                 continue
             # Blank lines alone are nothing; passed over one by one, so that a flood of them takes linear time.
