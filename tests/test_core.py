@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 from answering import Answers, answer, chat, event_stream, refusal
@@ -128,6 +127,9 @@ async def test_a_compressed_answer_and_a_compressed_stream_are_unpacked():
     assert transport.open_bodies == 0
 
 
+# httpx leaves its own generators behind when unpacking fails, and trio tells of them; the connection is closed.
+@pytest.mark.filterwarnings("ignore:.*(aiter_raw|BoundAsyncStream):pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:.*(aiter_raw|BoundAsyncStream):ResourceWarning")
 async def test_a_compressed_stream_that_is_broken_is_an_interruption():
     transport = ReplayTransport(stream_of(b"this is not gzip", headers={"content-encoding": "gzip"}))
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
@@ -144,7 +146,9 @@ async def test_a_stream_under_a_vague_content_type_is_read_as_a_stream(kind: str
 
 async def test_an_answer_in_json_where_a_stream_was_asked_for_is_quoted():
     coze, _ = coze_with(chat("completed"))
-    with pytest.raises(DecodeError, match=r"asked for a stream and answered with application/json.*completed") as caught:
+    with pytest.raises(
+        DecodeError, match=r"asked for a stream and answered with application/json.*completed"
+    ) as caught:
         await ask(coze)
     assert '"completed"' in caught.value.body
 
@@ -166,7 +170,9 @@ async def test_an_answer_without_anything_in_it_is_named_so():
 @pytest.mark.parametrize("status", [400, 500])
 async def test_an_error_under_the_type_of_a_stream_is_an_error(status: int):
     coze, _ = coze_with(event_stream("event:error\ndata:{}\n\n", headers={}))
-    response = httpx.Response(status, headers={"content-type": "text/event-stream"}, content=b'{"code":4000,"msg":"bad bot"}')
+    response = httpx.Response(
+        status, headers={"content-type": "text/event-stream"}, content=b'{"code":4000,"msg":"bad bot"}'
+    )
     coze, _ = coze_with(response, retry=Retry.none())
     with pytest.raises(BadRequestError, match="bad bot"):
         await ask(coze)
@@ -193,7 +199,9 @@ NOT_CONNECTED = httpx.ConnectError("All connection attempts failed")
 
 
 @pytest.mark.parametrize("call", [create, ask])
-@pytest.mark.parametrize("problem", [LOST, httpx.ReadTimeout("slow"), httpx.WriteTimeout("slow"), refusal(5000), answer({}, status=502)])
+@pytest.mark.parametrize(
+    "problem", [LOST, httpx.ReadTimeout("slow"), httpx.WriteTimeout("slow"), refusal(5000), answer({}, status=502)]
+)
 async def test_what_may_have_started_a_chat_is_never_sent_again(call: Any, problem: Any):
     coze, transport = coze_with(problem, chat())
     with pytest.raises(CozeError):
@@ -202,7 +210,10 @@ async def test_what_may_have_started_a_chat_is_never_sent_again(call: Any, probl
 
 
 @pytest.mark.parametrize("call", [create, ask])
-@pytest.mark.parametrize("problem", [NOT_CONNECTED, httpx.ConnectTimeout("slow"), httpx.PoolTimeout("full"), refusal(4013), refusal(429, status=429)])
+@pytest.mark.parametrize(
+    "problem",
+    [NOT_CONNECTED, httpx.ConnectTimeout("slow"), httpx.PoolTimeout("full"), refusal(4013), refusal(429, status=429)],
+)
 async def test_what_surely_started_nothing_is_sent_again(call: Any, problem: Any):
     good = chat() if call is create else event_stream(STREAM)
     coze, transport = coze_with(problem, problem, good)
@@ -210,7 +221,9 @@ async def test_what_surely_started_nothing_is_sent_again(call: Any, problem: Any
     assert len(transport.requests) == 3
 
 
-@pytest.mark.parametrize("problem", [LOST, httpx.ReadTimeout("slow"), NOT_CONNECTED, refusal(5000), answer({}, status=503)])
+@pytest.mark.parametrize(
+    "problem", [LOST, httpx.ReadTimeout("slow"), NOT_CONNECTED, refusal(5000), answer({}, status=503)]
+)
 async def test_what_only_reads_is_sent_again_whatever_happened(problem: Any):
     coze, transport = coze_with(problem, problem, chat())
     assert (await retrieve(coze)).id == "9"
@@ -285,7 +298,9 @@ async def test_every_attempt_is_told_to_whoever_watches():
 
 async def test_how_long_an_attempt_took_is_told():
     told: list[Exchange] = []
-    slow = stream_of((1.5, b'{"code":0,"data":{"id":"9","conversation_id":"7"}}'), headers={"content-type": "application/json"})
+    slow = stream_of(
+        (1.5, b'{"code":0,"data":{"id":"9","conversation_id":"7"}}'), headers={"content-type": "application/json"}
+    )
     coze = AsyncCoze("pat_x", base_url=URL, transport=ReplayTransport(slow), observe=told.append)
     await retrieve(coze)
     assert told[0].seconds == pytest.approx(1.5)
@@ -331,10 +346,18 @@ async def time_of(call: Any, coze: AsyncCoze, match: str) -> float:
 
 
 async def test_a_server_that_says_nothing_is_given_up_in_time():
-    coze = AsyncCoze("pat_x", base_url=URL, transport=Silent(), timeouts=Timeouts(first_event=20.0, idle=30.0), retry=Retry.none())
-    assert await time_of(ask, coze, r"no answer within 20 s \(Timeouts.first_event\).*not sent again") == pytest.approx(20.0)
-    assert await time_of(create, coze, r"no answer within 30 s \(Timeouts.idle\).*not sent again") == pytest.approx(30.0)
-    assert await time_of(retrieve, coze, r"no answer within 30 s \(Timeouts.idle\) from http://coze.example\. Raise") == pytest.approx(30.0)
+    coze = AsyncCoze(
+        "pat_x", base_url=URL, transport=Silent(), timeouts=Timeouts(first_event=20.0, idle=30.0), retry=Retry.none()
+    )
+    assert await time_of(ask, coze, r"no answer within 20 s \(Timeouts.first_event\).*not sent again") == pytest.approx(
+        20.0
+    )
+    assert await time_of(create, coze, r"no answer within 30 s \(Timeouts.idle\).*not sent again") == pytest.approx(
+        30.0
+    )
+    assert await time_of(
+        retrieve, coze, r"no answer within 30 s \(Timeouts.idle\) from http://coze.example\. Raise"
+    ) == pytest.approx(30.0)
 
 
 async def test_an_answer_that_stops_in_the_middle_is_given_up_in_time():
@@ -348,13 +371,17 @@ async def test_an_answer_that_stops_in_the_middle_is_given_up_in_time():
 async def test_a_connection_that_is_lost_in_the_middle_of_an_answer_is_told_as_such():
     transport = ReplayTransport(stream_of(b'{"code":0,', headers=JSON, lost="peer closed connection"))
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
-    with pytest.raises(TransportError, match=r"lost before the answer was complete: peer closed connection\. What it started"):
+    with pytest.raises(
+        TransportError, match=r"lost before the answer was complete: peer closed connection\. What it started"
+    ):
         await create(coze)
     assert transport.open_bodies == 0
 
 
 async def test_a_total_time_holds_for_all_attempts_together():
-    coze, transport = coze_with(refusal(4013, status=429, headers={"retry-after": "7"}), timeouts=Timeouts(total=20.0))
+    coze, transport = coze_with(
+        refusal(4013, status=429, headers={"retry-after": "7"}), timeouts=Timeouts(total=20.0), retry=Retry(attempts=9)
+    )
     assert await time_of(create, coze, r"no answer within 20 s \(Timeouts.total\)") == pytest.approx(20.0)
     assert len(transport.requests) == 3
 
@@ -387,7 +414,9 @@ async def test_every_limit_of_time_is_told_by_its_name(problem: Exception, match
 
 async def test_a_host_that_cannot_be_reached_says_where_to_look():
     coze, _ = coze_with(httpx.ConnectError("[Errno -2] Name or service not known"), retry=Retry.none())
-    with pytest.raises(TransportError, match=r"no connection to http://coze.example: .*not known\. Check the base URL") as caught:
+    with pytest.raises(
+        TransportError, match=r"no connection to http://coze.example: .*not known\. Check the base URL"
+    ) as caught:
         await create(coze)
     assert not caught.value.may_have_arrived
 
@@ -430,7 +459,10 @@ CREATED = b'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7
     ],
 )
 async def test_httpx_own_transport_keeps_the_time_between_two_pieces(timeouts: Timeouts):
-    async with silent_port(HEAD, b"%x\r\n%s\r\n" % (len(CREATED), CREATED)) as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts) as coze:
+    async with (
+        silent_port(HEAD, b"%x\r\n%s\r\n" % (len(CREATED), CREATED)) as url,
+        AsyncCoze("pat_x", base_url=url, timeouts=timeouts) as coze,
+    ):
         stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
         await anext(stream)
         with pytest.raises(RequestTimeoutError, match=r"nothing came within 30 s \(Timeouts.idle\)") as caught:
@@ -444,7 +476,10 @@ async def test_httpx_own_transport_keeps_the_time_of_the_first_event():
     async with silent_port() as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze:
         with pytest.raises(RequestTimeoutError, match=r"within 20 s \(Timeouts.first_event\)"):
             await ask(coze)
-    async with silent_port(HEAD) as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze:
+    async with (
+        silent_port(HEAD) as url,
+        AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze,
+    ):
         with pytest.raises(RequestTimeoutError, match=r"no event came within 20 s \(Timeouts.first_event\)"):
             await ask(coze)
     async with silent_port() as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze:
@@ -501,7 +536,7 @@ async def test_a_body_that_never_ends_after_closing_is_left_alone():
     class Endless(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncGenerator[bytes]:
             while True:
-                await anyio.lowlevel.checkpoint()
+                await anyio.sleep(0.001)
                 yield b"x"
 
         async def aclose(self) -> None:
@@ -510,7 +545,9 @@ async def test_a_body_that_never_ends_after_closing_is_left_alone():
     def endless(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Endless())
 
-    coze = AsyncCoze("pat_x", base_url=URL, transport=httpx.MockTransport(endless), timeouts=Timeouts(total=5.0, first_event=None))
+    coze = AsyncCoze(
+        "pat_x", base_url=URL, transport=httpx.MockTransport(endless), timeouts=Timeouts(total=5.0, first_event=None)
+    )
     stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
     with anyio.move_on_after(0.01):
         await anext(stream)

@@ -302,7 +302,7 @@ async def test_every_verb_puts_its_arguments_where_http_expects_them() -> None:
     )
     async with client(transport) as coze:
         words = Words(coze._core)
-        assert await words.look(word="a/b", tags=["x", "y&z", ""]) == Word(id="1")
+        assert await words.look(word="a/b", tags=["x", "y&z", "", Mood.GOOD]) == Word(id="1")
         await words.change(word="a", mood={"m": Mood.GOOD})
         await words.drop(word=Colour.RED, force=False)
         assert await words.make(name="", dry=True) == Word(id="2", logid="log-1")
@@ -310,7 +310,7 @@ async def test_every_verb_puts_its_arguments_where_http_expects_them() -> None:
         await words.drop(word=Size.BIG)
     sent = [(request.method, str(request.url.raw_path, "ascii"), request.content) for request in transport.requests]
     assert sent == [
-        ("GET", "/words/a%2Fb?page=1&tags=x&tags=y%26z", b""),
+        ("GET", "/words/a%2Fb?page=1&tags=x&tags=y%26z&tags=good", b""),
         ("PUT", "/words/a", b'{"mood":{"m":"good"}}'),
         ("DELETE", "/words/red?force=false", b""),
         ("POST", "/words?dry=true", b'{"kind":"noun","name":""}'),
@@ -369,6 +369,7 @@ ITSELF.append(ITSELF)
     ("parameters", "says"),
     [
         ({"when": datetime(2026, 1, 1, tzinfo=UTC)}, "parameters['when'] is a datetime"),
+        ({"fine": {"a": 1}, "list": [1, "x"], "when": Circle()}, "parameters['when'] is a Circle"),
         ({"file": b"bytes"}, "parameters['file'] is a bytes"),
         ({"a": [1, {"b": Circle()}]}, "parameters['a'][1]['b'] is a Circle"),
         ({"a": (1, Circle())}, "parameters['a'][1] is a Circle"),

@@ -186,13 +186,14 @@ async def test_a_chat_that_goes_on_sends_no_messages_at_all() -> None:
 @pytest.mark.parametrize("name", ["bot_id", "user_id"])
 @pytest.mark.parametrize("blank", ["", " ", None, 42])
 async def test_a_chat_without_a_bot_or_a_user_is_refused_by_name(name: str, blank: Any) -> None:
+    who: dict[str, Any] = {"bot_id": "5", "user_id": "u", name: blank}
     async with AsyncCoze("pat_x", transport=Answers(refusal(4000))) as coze:
         with pytest.raises(ConfigurationError, match=rf"{name} is {blank!r}: it must be a text that is not empty"):
-            coze.chat.stream("hi", **{"bot_id": "5", "user_id": "u", name: blank})
+            coze.chat.stream("hi", **who)
 
 
 @pytest.mark.parametrize("ids", [{}, {"bot_id": "5", "app_id": "6"}, {"bot_id": ""}])
-async def test_a_chatflow_takes_exactly_one_of_bot_and_app(ids: dict[str, str]) -> None:
+async def test_a_chatflow_takes_exactly_one_of_bot_and_app(ids: dict[str, Any]) -> None:
     async with AsyncCoze("pat_x", transport=Answers(refusal(4000))) as coze:
         with pytest.raises(ConfigurationError, match="exactly one of bot_id and app_id"):
             coze.workflows.chat("hi", workflow_id="1", **ids)

@@ -199,7 +199,9 @@ class Outcome:
 
     @property
     def names(self) -> str:
-        runs = [(name, len(list(run))) for name, run in itertools.groupby(type(event).__name__ for event in self.events)]
+        runs = [
+            (name, len(list(run))) for name, run in itertools.groupby(type(event).__name__ for event in self.events)
+        ]
         return " ".join(name if count == 1 else f"{count}*{name}" for name, count in runs)
 
     @property
@@ -304,7 +306,10 @@ async def test_a_misspelt_status_and_other_usage_keys_are_understood():
 
 async def test_audio_comes_in_pieces_that_are_no_part_of_the_text():
     outcome = await played(recording("cloud_chat_audio"), ask_by_voice)
-    assert [event.message.content for event in outcome.events if isinstance(event, AudioDelta)] == ["AAECAw==", "BAUGBw=="]
+    assert [event.message.content for event in outcome.events if isinstance(event, AudioDelta)] == [
+        "AAECAw==",
+        "BAUGBw==",
+    ]
     # The empty required action of a running chat means nothing.
     assert outcome.result is not None
     assert isinstance(outcome.result, ChatResult)
@@ -339,7 +344,12 @@ async def test_thoughts_are_kept_apart_from_the_answer():
 
 async def test_a_failed_chat_carries_its_own_code_its_chat_and_what_came_before():
     error = await error_of("cloud_chat_failed")
-    assert (error.code, error.msg, error.chat.status, error.partial.text) == (5000, "event interval error", "failed", "Hal")
+    assert (error.code, error.msg, error.chat.status, error.partial.text) == (
+        5000,
+        "event interval error",
+        "failed",
+        "Hal",
+    )
     assert error.logid == "20251010120000ABCDEF0123456789AB01"
 
 
@@ -576,7 +586,11 @@ async def test_a_retrieved_chat_shows_the_error_of_the_chat_and_not_of_the_call(
 async def test_an_answer_at_once_brings_ids_and_usage_too():
     coze, transport = coze_over(recording("plus_chat_at_once"))
     result = await coze.chat.create_and_poll("Hi", bot_id="5001", user_id="u-1")
-    assert (result.conversation_id, result.status, result.usage.token_count if result.usage else None) == ("7001", "completed", 3)
+    assert (result.conversation_id, result.status, result.usage.token_count if result.usage else None) == (
+        "7001",
+        "completed",
+        3,
+    )
     assert len(transport.requests) == 1
 
 

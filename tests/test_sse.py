@@ -168,6 +168,9 @@ STREAMS = st.tuples(
 @example(b"event:a\ndata:1\nevent\ndata:2\n\n", [])
 @example(b"event:\ndata:1\nevent:b\ndata:2\n\n", [])
 @example(b"id:\0\nevent:a\ndata:\n\nevent:b\ndata:\n\n", [])
+# A name that is empty is none, also in a block that looks common.
+@example(b"event:\ndata:x\n\n", [])
+@example(b"event: \ndata: x\n\n", [])
 @example(b"id: 1\n\nevent:a\ndata:\n\n", [6])
 @given(STREAMS, CUTS)
 def test_any_bytes_are_read_as_the_standard_says_but_for_the_departures(stream: bytes, cuts: list[int]) -> None:

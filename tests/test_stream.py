@@ -123,7 +123,9 @@ async def test_ids_and_log_id_are_known_before_the_end():
 async def test_text_is_only_what_the_answers_say():
     verbose = event("conversation.message.completed", {"id": "v", "type": "verbose", "content": "{}"})
     thought = piece("", reasoning_content="hm")
-    served = Served(stream_of(CREATED, thought, piece("Hi"), verbose, piece(" you"), message("Hi you"), COMPLETED, DONE))
+    served = Served(
+        stream_of(CREATED, thought, piece("Hi"), verbose, piece(" you"), message("Hi you"), COMPLETED, DONE)
+    )
     assert [text async for text in served.stream().text()] == ["Hi", " you"]
 
 
@@ -215,7 +217,12 @@ async def test_what_the_last_node_says_is_the_data_of_a_workflow():
     def said(text: str, node: str, *, last: bool) -> bytes:
         return event("Message", {"content": text, "node_title": node, "node_is_finish": last})
 
-    parts = [said("a", "End", last=True), said("b", "Say", last=True), said("c", "End", last=False), said("d", "End", last=True)]
+    parts = [
+        said("a", "End", last=True),
+        said("b", "Say", last=True),
+        said("c", "End", last=False),
+        said("d", "End", last=True),
+    ]
     run = await Served(stream_of(*parts, event("Done", {}))).coze.workflows.stream(workflow_id="w").result()
     assert run.data == "cd"
     twice = [said("a", "End", last=True), said("b", "End", last=True)]
@@ -332,7 +339,11 @@ async def test_data_that_is_no_json_names_the_event():
 
 async def test_a_secret_that_the_server_repeats_is_in_no_error():
     token = "pat_very_secret_token"  # noqa: S105
-    for body in (event("error", {"code": 4100, "msg": f"bad token {token}"}), f"no events, {token}".encode(), event("conversation.message.delta", token)):
+    for body in (
+        event("error", {"code": 4100, "msg": f"bad token {token}"}),
+        f"no events, {token}".encode(),
+        event("conversation.message.delta", token),
+    ):
         transport = ReplayTransport(stream_of(body))
         coze = AsyncCoze(token, base_url=URL, transport=transport)
         with pytest.raises(CozeError) as caught:
@@ -343,7 +354,11 @@ async def test_a_secret_that_the_server_repeats_is_in_no_error():
 
 async def test_heart_beats_are_not_handed_out():
     served = Served(stream_of(CREATED, b": keep-alive\n\n", event("PING", '{"content":"{}"}'), message("Hi"), DONE))
-    assert [type(seen).__name__ for seen in await collect(served.stream())] == ["ChatCreated", "MessageCompleted", "StreamDone"]
+    assert [type(seen).__name__ for seen in await collect(served.stream())] == [
+        "ChatCreated",
+        "MessageCompleted",
+        "StreamDone",
+    ]
 
 
 async def collect(events: AsyncIterator[Any]) -> list[Any]:
@@ -360,10 +375,17 @@ async def test_pieces_of_the_session_route_become_messages():
         inner = {"message_id": "m1", "reply_id": "r1", "role": "assistant", "type": "answer", "content": text}
         return event("message", {"message": inner, "is_finish": last, "conversation_id": "7001"})
 
-    served = Served(stream_of(said("Hi", last=False), said(" there", last=False), said("", last=True), event("done", "")))
+    served = Served(
+        stream_of(said("Hi", last=False), said(" there", last=False), said("", last=True), event("done", ""))
+    )
     stream = served.stream()
     events = await collect(stream)
-    assert [type(seen).__name__ for seen in events] == ["MessageDelta", "MessageDelta", "MessageCompleted", "StreamDone"]
+    assert [type(seen).__name__ for seen in events] == [
+        "MessageDelta",
+        "MessageDelta",
+        "MessageCompleted",
+        "StreamDone",
+    ]
     result = await stream.result()
     assert (result.text, result.chat_id, result.conversation_id) == ("Hi there", "r1", "7001")
 
@@ -528,7 +550,9 @@ async def test_leaving_after_any_number_of_steps_frees_everything(leave: str):
     while not was_whole:
         emulator = Emulator()
         emulator.bot("b", Script([Answer("One two three"), Answer("Four")], follow_ups=["Why?"], pace=0.001))
-        async with AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport(), limits=Limits(account=1000)) as coze:
+        async with AsyncCoze(
+            "pat_x", base_url=emulator.url, transport=emulator.transport(), limits=Limits(account=1000)
+        ) as coze:
             stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
             read: list[Any] = []
 
@@ -595,7 +619,9 @@ async def test_keep_alives_are_no_first_event():
 
 async def test_keep_alives_keep_a_stream_that_has_begun_alive():
     alive = [(4.0 * n, b": ping\n\n") for n in range(1, 50)]
-    served = Served(stream_of(CREATED, *alive, (198.0, message("Hi") + DONE)), timeouts=Timeouts(idle=5.0, first_event=1.0))
+    served = Served(
+        stream_of(CREATED, *alive, (198.0, message("Hi") + DONE)), timeouts=Timeouts(idle=5.0, first_event=1.0)
+    )
     assert (await served.stream().result()).text == "Hi"
 
 
@@ -731,7 +757,9 @@ class Server:
             async with connection:
                 while True:
                     await self._request(connection)
-                    await connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+                    await connection.send(
+                        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                    )
                     for part in self.pieces:
                         await connection.send(b"%x\r\n%s\r\n" % (len(part), part))
                     if not self.ends:
@@ -748,7 +776,9 @@ class Server:
         while b"\r\n\r\n" not in received:
             received += await connection.receive()
         head, _, body = received.partition(b"\r\n\r\n")
-        (length,) = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+        (length,) = [
+            int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+        ]
         while len(body) < length:
             body += await connection.receive()
 
@@ -826,7 +856,9 @@ async def test_a_real_connection_that_breaks_is_an_interruption():
         async def serve(self, connection: SocketStream) -> None:
             async with connection:
                 await self._request(connection)
-                await connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+                await connection.send(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
                 await connection.send(b"%x\r\n%s\r\n" % (len(CREATED), CREATED))
 
     async with over_a_port(Rude()) as coze:

@@ -49,19 +49,17 @@ def read_object(model: type[M], value: Any) -> M:
     """
     try:
         return cast("M", model.__pydantic_validator__.validate_python(value))
-    except ValidationError as error:
-        remaining, problem = without_nulls(value), error
-    # Each round takes out what the model refuses; a field that was refused falls back to its default.
-    for _ in range(8):
+    except ValidationError:
+        remaining = without_nulls(value)
+    # Each round takes out what the model refuses, one place at least; a field that was refused has its default.
+    while True:
         try:
             return cast("M", model.__pydantic_validator__.validate_python(remaining))
         except ValidationError as error:
-            problem = error
             refused = [entry["loc"] for entry in error.errors(include_url=False) if entry["type"] != "missing"]
             if not sum(_remove(remaining, location) for location in reversed(refused)):
                 raise
             _log.debug("%s: left out what the model does not take: %s", model.__name__, refused)
-    raise problem
 
 
 def without_nulls(value: Any) -> Any:
@@ -77,12 +75,9 @@ def _remove(value: Any, location: tuple[int | str, ...]) -> bool:
     """Take the value at a location out of its container; False if there is no such place."""
     if not location:
         return False
-    for step in location[:-1]:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return False
     try:
+        for step in location[:-1]:
+            value = value[step]
         del value[location[-1]]
     except (KeyError, IndexError, TypeError):
         return False

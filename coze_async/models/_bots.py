@@ -56,7 +56,7 @@ class BotPluginTool(CozeModel):
 
     api_id: str = ""
     # Coze Studio writes api_name.
-    name: str = Field("", validation_alias=AliasChoices("name", "api_name"))
+    name: str = Field(default="", validation_alias=AliasChoices("name", "api_name"))
     description: str = ""
 
 
@@ -104,7 +104,7 @@ class BotVariable(CozeModel):
     """A variable of a bot."""
 
     # Coze Studio writes key.
-    keyword: str = Field("", validation_alias=AliasChoices("keyword", "key"))
+    keyword: str = Field(default="", validation_alias=AliasChoices("keyword", "key"))
     default_value: str = ""
     variable_type: str | None = None
     channel: str | None = None

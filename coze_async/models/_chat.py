@@ -69,9 +69,11 @@ class Usage(CozeModel):
     """Tokens of one chat or run. The bill is what counts: the official pages call these numbers a reserved field."""
 
     # Other spellings: some samples of chat_v3 and chat_submit_tool_outputs, and the page of Coze Plus.
-    token_count: int = Field(0, validation_alias=AliasChoices("token_count", "total_tokens"))
-    output_count: int = Field(0, validation_alias=AliasChoices("output_count", "output_tokens", "completion_tokens"))
-    input_count: int = Field(0, validation_alias=AliasChoices("input_count", "input_tokens", "prompt_tokens"))
+    token_count: int = Field(default=0, validation_alias=AliasChoices("token_count", "total_tokens"))
+    output_count: int = Field(
+        default=0, validation_alias=AliasChoices("output_count", "output_tokens", "completion_tokens")
+    )
+    input_count: int = Field(default=0, validation_alias=AliasChoices("input_count", "input_tokens", "prompt_tokens"))
 
 
 class ChatError(CozeModel):

@@ -31,8 +31,8 @@ class WorkflowRunHistory(CozeModel):
     """A JSON text: key `Output` for the end node, one key per output node."""
     error_code: Annotated[int, BeforeValidator(_code)] = 0
     # Coze Studio writes error_msg and log_id.
-    error_message: str = Field("", validation_alias=AliasChoices("error_message", "error_msg"))
-    logid: str | None = Field(None, validation_alias=AliasChoices("logid", "log_id"))
+    error_message: str = Field(default="", validation_alias=AliasChoices("error_message", "error_msg"))
+    logid: str | None = Field(default=None, validation_alias=AliasChoices("logid", "log_id"))
     bot_id: str | None = None
     connector_id: str | None = None
     connector_uid: str | None = None

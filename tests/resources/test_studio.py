@@ -1,0 +1,140 @@
+"""The session routes of self-hosted servers: draft bots, and asking an agent as the web page does."""
+
+from typing import Any
+
+import httpx
+import pytest
+from answering import Answers, answer, chat, event_stream, refusal
+
+from coze_async import (
+    AsyncCoze,
+    AuthenticationError,
+    ChatFailedError,
+    ConfigurationError,
+    DecodeError,
+    Limits,
+    Rate,
+    SessionAuth,
+    StreamInterruptedError,
+    TransportError,
+)
+from coze_async.emulator import Emulator, Script
+
+URL = "http://studio.example"
+ASKED = {"bot_id": "5001", "conversation_id": "7001"}
+
+
+def studio_with(*answers: httpx.Response | Exception, **options: Any) -> tuple[AsyncCoze, Answers]:
+    transport = Answers(*answers)
+    return AsyncCoze(SessionAuth("key-1"), base_url=URL, transport=transport, **options), transport
+
+
+@pytest.mark.parametrize("dialect", ["studio", "plus"])
+async def test_a_bot_is_made_shown_and_published(dialect: Any):
+    emulator = Emulator(dialect)
+    async with AsyncCoze(SessionAuth("key-1"), base_url=emulator.url, transport=emulator.transport()) as coze:
+        bots = coze.studio.draft_bots
+        created = await bots.create(space_id="1", name="Clerk", description="Kind")
+        assert created.bot_id
+        await bots.update_display_info(bot_id=created.bot_id, display_info={"tab_display_info": {}})
+        published = await bots.publish(space_id="1", bot_id=created.bot_id, connectors={"1024": {}})
+        assert "1024" in published.publish_result
+    assert [request.path for request in emulator.requests] == [
+        "/api/draftbot/create",
+        "/api/draftbot/update_display_info",
+        "/api/draftbot/publish",
+    ]
+    assert emulator.requests[0].body == {"space_id": "1", "name": "Clerk", "description": "Kind"}
+    assert emulator.requests[0].headers["cookie"] == "session_key=key-1"
+
+
+@pytest.mark.parametrize("dialect", ["studio", "plus"])
+async def test_an_agent_is_asked_and_streams_or_answers(dialect: Any):
+    emulator = Emulator(dialect)
+    emulator.bot("5001", Script("Hi there"))
+    # The route makes no conversation by itself.
+    async with AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport()) as coze:
+        before = await coze.chat.ask("Hi", bot_id="5001", user_id="u")
+    asked = {"bot_id": "5001", "conversation_id": before.conversation_id}
+    async with AsyncCoze(SessionAuth("key-1"), base_url=emulator.url, transport=emulator.transport()) as coze:
+        result = await coze.studio.agent_run("Hi", **asked, draft_mode=True)
+        assert result.text == "Hi there"
+        stream = coze.studio.agent_run_stream("Hi", **asked)
+        assert "".join([text async for text in stream.text()]) == "Hi there"
+        assert stream.conversation_id == before.conversation_id
+    assert emulator.requests[1].body == {"query": "Hi", "draft_mode": True, **asked}
+    assert emulator.open_streams == 0
+
+
+async def test_an_expired_session_says_so():
+    coze, _ = studio_with(refusal(700012006, "session expired", status=401))
+    with pytest.raises(AuthenticationError, match=r"700012006.*session expired"):
+        await coze.studio.agent_run("Hi", **ASKED)
+    assert repr(coze) == f"AsyncCoze(SessionAuth(***), base_url='{URL}')"
+
+
+@pytest.mark.parametrize(
+    ("query", "asked", "advice"),
+    [(" ", ASKED, "query is empty"), ("Hi", {**ASKED, "conversation_id": ""}, "conversation_id is empty")],
+)
+async def test_what_an_agent_cannot_answer_is_not_sent(query: str, asked: dict[str, str], advice: str):
+    coze, transport = studio_with(chat())
+    with pytest.raises(ConfigurationError, match=advice):
+        await coze.studio.agent_run(query, **asked)
+    with pytest.raises(ConfigurationError, match=advice):
+        coze.studio.agent_run_stream(query, **asked)
+    assert transport.requests == []
+
+
+async def test_session_routes_of_a_client_with_a_token_are_refused_before_anything_is_sent():
+    transport = Answers(chat())
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
+    with pytest.raises(ConfigurationError, match=r"takes the cookie of a signed-in browser, not a token.*SessionAuth"):
+        await coze.studio.draft_bots.create(space_id="1")
+    with pytest.raises(ConfigurationError, match="SessionAuth"):
+        await coze.studio.agent_run_stream("Hi", **ASKED).result()
+    assert transport.requests == []
+
+
+PIECE = 'event:message\ndata:{"message":{"message_id":"m","reply_id":"r","type":"answer","role":"assistant","content":"Hi"},"is_finish":false,"conversation_id":"7001"}\n\n'
+
+
+async def test_an_answer_in_json_is_understood_too():
+    coze, _ = studio_with(answer({"code": 0, "data": {"id": "m", "conversation_id": "7001", "content": "Hi"}}))
+    assert (await coze.studio.agent_run("Hi", **ASKED)).text == "Hi"
+
+
+async def test_an_answer_that_breaks_off_is_an_interruption_with_what_came():
+    coze, _ = studio_with(event_stream(PIECE))
+    with pytest.raises(StreamInterruptedError) as caught:
+        await coze.studio.agent_run("Hi", **ASKED)
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hi"
+
+
+async def test_an_answer_that_fails_is_raised():
+    failed = 'event:conversation.chat.failed\ndata:{"id":"r","conversation_id":"7001","last_error":{"code":5000,"msg":"no model"}}\n\n'
+    coze, _ = studio_with(event_stream(PIECE + failed))
+    with pytest.raises(ChatFailedError, match="no model"):
+        await coze.studio.agent_run("Hi", **ASKED)
+    coze, _ = studio_with(answer({"code": 0, "data": {}}))
+    with pytest.raises(DecodeError):
+        await coze.studio.agent_run("Hi", **ASKED)
+
+
+async def test_asking_an_agent_is_not_repeated_after_its_answer_was_lost():
+    coze, transport = studio_with(httpx.ReadError("reset"))
+    with pytest.raises(TransportError):
+        await coze.studio.agent_run("Hi", **ASKED)
+    with pytest.raises(TransportError):
+        await coze.studio.draft_bots.create(space_id="1")
+    assert len(transport.requests) == 2
+
+
+async def test_managing_bots_keeps_to_its_own_rate():
+    coze, transport = studio_with(
+        answer({"code": 0, "data": {"bot_id": "1"}}), limits=Limits(bot_management=Rate(1, 10.0, guard=0.0))
+    )  # fmt: skip
+    for _ in range(2):
+        await coze.studio.draft_bots.create(space_id="1")
+    assert transport.gaps == pytest.approx([10.0])

@@ -1,0 +1,406 @@
+"""The client: what it is made from, how long it lives, what its views share."""
+
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from answering import Answers, chat, event_stream, refusal
+
+from coze_async import (
+    COZE_CN_BASE_URL,
+    COZE_COM_BASE_URL,
+    AsyncCoze,
+    Auth,
+    ConfigurationError,
+    Exchange,
+    Limiter,
+    Limits,
+    LocalLimiter,
+    Rate,
+    RequestTimeoutError,
+    Retry,
+    SessionAuth,
+    Slot,
+    Timeouts,
+    TokenAuth,
+)
+from coze_async.emulator import Emulator
+
+URL = "http://coze.example"
+STREAM = 'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}\n\nevent:done\ndata:"[DONE]"\n\n'
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COZE_API_TOKEN", raising=False)
+    monkeypatch.delenv("COZE_API_BASE", raising=False)
+
+
+async def retrieve(coze: AsyncCoze) -> Any:
+    return await coze.chat.retrieve(conversation_id="7", chat_id="9")
+
+
+# --- construction -----------------------------------------------------------------------------------------------------
+
+
+def test_making_a_client_opens_no_file_and_no_socket_and_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_args: Any, **_options: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(httpx, "AsyncClient", refuse)
+    monkeypatch.setattr(httpx, "create_ssl_context", refuse)
+    assert AsyncCoze("pat_x").base_url == "https://api.coze.cn"
+
+
+def test_importing_the_package_imports_no_event_loop():
+    code = "import coze_async, sys; print(sorted({'trio', 'asyncio.base_events', 'starlette', 'uvicorn', 'cyclopts'} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
+
+
+async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COZE_API_TOKEN", " pat_from_env ")
+    monkeypatch.setenv("COZE_API_BASE", "http://studio.example:8888/")
+    transport = Answers(chat())
+    coze = AsyncCoze(transport=transport)
+    await retrieve(coze)
+    assert coze.base_url == "http://studio.example:8888"
+    assert transport.requests[0].headers["authorization"] == "Bearer pat_from_env"
+    # What is given wins.
+    assert AsyncCoze("pat_x", base_url=COZE_COM_BASE_URL).base_url == "https://api.coze.com"
+
+
+def test_without_a_token_the_error_says_where_to_put_one():
+    with pytest.raises(ConfigurationError, match=r"COZE_API_TOKEN.*Emulator"):
+        AsyncCoze()
+
+
+@pytest.mark.parametrize("token", ["", "  ", "Bearer ", "pat_a b", "pat_a\nb", "pat_密"])
+def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str):
+    with pytest.raises(ConfigurationError) as caught:
+        AsyncCoze(token)
+    assert not token.strip() or token not in str(caught.value)
+
+
+def test_what_is_no_login_at_all_is_refused():
+    with pytest.raises(ConfigurationError, match="auth is a int"):
+        AsyncCoze(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the mistake that is tested
+
+
+@pytest.mark.parametrize("token", ["pat_x", "Bearer pat_x", "bearer pat_x", " pat_x\n"])
+async def test_a_token_is_taken_as_people_paste_it(token: str):
+    transport = Answers(chat())
+    await retrieve(AsyncCoze(token, base_url=URL, transport=transport))
+    assert transport.requests[0].headers["authorization"] == "Bearer pat_x"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "advice"),
+    [
+        ("https://api.coze.cn/v3/chat", r"the path '/v3/chat'.*Use 'https://api.coze.cn'"),
+        ("https://api.coze.com/open_api", r"Use 'https://api.coze.com'"),
+        ("http://studio.example/v1/", r"the path '/v1'.*Use 'http://studio.example'"),
+        ("https://www.coze.cn", r"console.*Use 'https://api.coze.cn'"),
+        ("api.coze.cn", "must begin with https://"),
+        ("", "must begin with https://"),
+        ("ftp://api.coze.cn", "must begin with https://"),
+        ("http://studio.example:port", "is no URL"),
+        ("http://studio.example/?a=1", "more than scheme"),
+    ],
+)
+def test_a_base_url_that_cannot_be_right_says_what_would_be(base_url: str, advice: str):
+    with pytest.raises(ConfigurationError, match=advice):
+        AsyncCoze("pat_x", base_url=base_url)
+
+
+def test_a_password_in_a_base_url_is_refused_and_not_shown():
+    with pytest.raises(ConfigurationError) as caught:
+        AsyncCoze("pat_x", base_url="https://me:hunter2@studio.example")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_client_and_a_transport_together_are_refused():
+    with pytest.raises(ConfigurationError, match="http_client or transport, not both"):
+        AsyncCoze("pat_x", http_client=httpx.AsyncClient(), transport=Answers(chat()))
+
+
+def test_the_representation_shows_where_but_never_who():
+    assert repr(AsyncCoze("pat_secret")) == "AsyncCoze(TokenAuth(***), base_url='https://api.coze.cn')"
+    assert "pat_secret" not in repr(vars(AsyncCoze("pat_secret")))
+
+
+# --- logins -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_callable_is_asked_before_every_attempt():
+    tokens = iter(["pat_1", "Bearer pat_2", "pat_3"])
+
+    async def token() -> str:
+        return next(tokens)
+
+    transport = Answers(refusal(4013), chat(), chat())
+    coze = AsyncCoze(token, base_url=URL, transport=transport)
+    await coze.chat.create("Hi", bot_id="b", user_id="u")
+    await retrieve(coze)
+    assert [request.headers["authorization"][7:] for request in transport.requests] == ["pat_1", "pat_2", "pat_3"]
+
+
+async def test_a_token_callable_that_returns_no_token_is_a_mistake_of_configuration():
+    async def token() -> Any:
+        return None
+
+    transport = Answers(chat())
+    coze = AsyncCoze(token, base_url=URL, transport=transport, limits=Limits(chats_at_once=1))
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="token that the callable returned is a NoneType"):
+            await coze.chat.ask("Hi", bot_id="b", user_id="u")
+    assert transport.requests == []
+
+
+async def test_what_a_token_callable_raises_arrives_and_costs_no_slot():
+    async def token() -> str:
+        raise LookupError("vault")
+
+    coze = AsyncCoze(token, base_url=URL, transport=Answers(chat()), limits=Limits(chats_at_once=1))
+    for _ in range(2):
+        with pytest.raises(LookupError, match="vault"), anyio.fail_after(1):
+            await coze.chat.ask("Hi", bot_id="b", user_id="u")
+
+
+async def test_session_routes_take_only_the_login_of_a_session():
+    transport = Answers(chat())
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
+    with pytest.raises(ConfigurationError, match=r"POST /api/conversation/chat takes the cookie.*SessionAuth"):
+        await coze.studio.agent_run("Hi", bot_id="b", conversation_id="7")
+    assert transport.requests == []
+
+
+async def test_the_login_of_a_session_travels_as_a_cookie():
+    transport = Answers(chat())
+    await retrieve(AsyncCoze(SessionAuth("session_key=abcdef"), base_url=URL, transport=transport))
+    headers = transport.requests[0].headers
+    assert headers["cookie"] == "session_key=abcdef"
+    assert "authorization" not in headers
+
+
+async def test_an_own_login_may_send_any_headers():
+    class Badge(Auth):
+        async def headers(self) -> dict[str, str]:
+            return {"X-Badge": "7"}
+
+        def secrets(self) -> tuple[str, ...]:
+            return ()
+
+    transport = Answers(chat())
+    await retrieve(AsyncCoze(Badge(), base_url=URL, transport=transport))
+    assert transport.requests[0].headers["x-badge"] == "7"
+    await retrieve(AsyncCoze(TokenAuth("pat_y"), base_url=URL, transport=transport))
+    assert transport.requests[1].headers["authorization"] == "Bearer pat_y"
+
+
+# --- lifetime ---------------------------------------------------------------------------------------------------------
+
+
+class Closing(Answers):
+    """Remembers that it was closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+async def test_a_client_closes_the_transport_that_it_uses():
+    transport = Closing(chat())
+    async with AsyncCoze("pat_x", base_url=URL, transport=transport) as coze:
+        await retrieve(coze)
+        assert transport.closed == 0
+    assert transport.closed == 1
+    await coze.aclose()
+
+
+async def test_a_client_that_sent_nothing_has_nothing_to_close():
+    transport = Closing(chat())
+    async with AsyncCoze("pat_x", base_url=URL, transport=transport):
+        pass
+    assert transport.closed == 0
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_a_closed_client_refuses_to_send(used: bool):
+    coze = AsyncCoze("pat_x", base_url=URL, transport=Answers(chat()))
+    if used:
+        await retrieve(coze)
+    view = coze.with_options(user="u")
+    await coze.aclose()
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: retrieve(coze),
+        lambda: retrieve(view),
+        lambda: coze.chat.ask("Hi", bot_id="b", user_id="u"),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="This AsyncCoze is closed"):
+            await call()
+
+
+async def test_a_client_that_the_user_brought_stays_open():
+    async with httpx.AsyncClient(transport=Answers(chat(), event_stream(STREAM)), headers={"X-Theirs": "1"}) as theirs:
+        async with AsyncCoze("pat_x", base_url=URL, http_client=theirs) as coze:
+            assert (await retrieve(coze)).id == "9"
+            assert (await coze.chat.ask("Hi", bot_id="b", user_id="u")).chat_id == "9"
+        assert not theirs.is_closed
+        with pytest.raises(RuntimeError, match="closed"):
+            await retrieve(coze)
+
+
+async def test_many_tasks_share_one_http_client(monkeypatch: pytest.MonkeyPatch):
+    made = 0
+    original = httpx.AsyncClient.__init__
+
+    def counting(self: httpx.AsyncClient, *args: Any, **options: Any) -> None:
+        nonlocal made
+        made += 1
+        original(self, *args, **options)
+
+    monkeypatch.setattr(httpx.AsyncClient, "__init__", counting)
+    emulator = Emulator()
+    async with (
+        AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport()) as coze,
+        anyio.create_task_group() as tasks,
+    ):
+        for n in range(50):
+            tasks.start_soon(ask_as, coze, f"u{n}")
+    assert made == 1
+    assert len(emulator.requests) == 50
+
+
+async def ask_as(coze: AsyncCoze, user: str) -> None:
+    await coze.chat.ask("Hi", bot_id="b", user_id=user)
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_view_changes_what_it_names_and_nothing_else():
+    transport = Answers(chat())
+    coze = AsyncCoze(
+        "pat_x", base_url=URL, transport=transport, headers={"X-A": "1", "X-B": "1"}, retry=Retry(attempts=5)
+    )
+    view = coze.with_options(headers={"X-B": "2"}, timeouts=Timeouts(idle=7.0))
+    await retrieve(coze)
+    await retrieve(view)
+    assert [(request.headers["x-a"], request.headers["x-b"]) for request in transport.requests] == [
+        ("1", "1"),
+        ("1", "2"),
+    ]
+    further = view.with_options(headers={"X-A": "3"})
+    await retrieve(further)
+    assert (transport.requests[2].headers["x-a"], transport.requests[2].headers["x-b"]) == ("3", "2")
+    assert further.base_url == URL
+
+
+async def test_a_view_has_its_own_time_outs_and_attempts():
+    class Silent(httpx.AsyncBaseTransport):
+        asked = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.asked += 1
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    transport = Silent()
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport, timeouts=Timeouts(idle=50.0))
+    hasty = coze.with_options(timeouts=Timeouts(idle=2.0), retry=Retry.none())
+    began = anyio.current_time()
+    with pytest.raises(RequestTimeoutError, match="within 2 s"):
+        await retrieve(hasty)
+    assert anyio.current_time() - began == pytest.approx(2.0)
+    assert transport.asked == 1
+    with pytest.raises(RequestTimeoutError, match="within 50 s"):
+        await retrieve(coze)
+    assert transport.asked == 4
+
+
+async def test_views_share_limits_and_connections():
+    transport = Closing(chat())
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport, limits=Limits(chat=Rate(1, 10.0, guard=0.0)))
+    view = coze.with_options(headers={"X-A": "1"})
+    await coze.chat.create("Hi", bot_id="b", user_id="u")
+    await view.chat.create("Hi", bot_id="b", user_id="u")
+    assert transport.gaps == pytest.approx([10.0])
+    await view.aclose()
+    assert transport.closed == 1
+    with pytest.raises(RuntimeError, match="closed"):
+        await retrieve(coze)
+
+
+async def test_the_user_of_a_view_counts_where_a_request_names_none():
+    told: list[Exchange] = []
+    bot = {"code": 0, "data": {"bot_id": "5"}}
+    transport = Answers(httpx.Response(200, json=bot))
+    limits = Limits(bot_info=Rate(1, 10.0, guard=0.0))
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport, limits=limits, observe=told.append)
+    for name in ("ann", "bob", "ann"):
+        await coze.with_options(user=name).with_options(headers={"X-A": "1"}).bots.retrieve(bot_id="5")
+    assert transport.gaps == pytest.approx([0.0, 10.0], abs=0.001)
+    assert [exchange.user for exchange in told] == ["ann", "bob", "ann"]
+
+
+async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself():
+    class Told(Limiter):
+        def __init__(self) -> None:
+            self.calls: list[tuple[Any, ...]] = []
+
+        async def turn(self, kind: str | None, user: str | None) -> None:
+            self.calls.append(("turn", kind, user))
+
+        async def slot(self, user: str) -> Slot:
+            self.calls.append(("slot", user))
+            return Slot()
+
+        def push_back(self, kind: str | None, user: str | None, seconds: float) -> None:
+            self.calls.append(("push back", kind, user))
+
+    told = Told()
+    transport = Answers(refusal(4013), event_stream(STREAM), chat())
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport, limiter=told)
+    await coze.chat.ask("Hi", bot_id="b", user_id="u")
+    await retrieve(coze)
+    assert told.calls == [
+        ("slot", "u"),
+        ("turn", "chat", "u"),
+        ("push back", "chat", "u"),
+        ("turn", "chat", "u"),
+        ("turn", None, None),
+    ]
+
+    shared = LocalLimiter(Limits(chat=Rate(1, 10.0, guard=0.0)))
+    transport = Answers(chat())
+    for _ in range(2):
+        coze = AsyncCoze("pat_x", base_url=URL, transport=transport, limiter=shared)
+        await coze.chat.create("Hi", bot_id="b", user_id="u")
+    assert transport.gaps == pytest.approx([10.0])
+
+
+# --- the log of httpx -------------------------------------------------------------------------------------------------
+
+
+async def test_the_log_of_httpx_shows_no_query_of_ours_and_leaves_others_alone(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO):
+        await retrieve(AsyncCoze("pat_x", base_url=URL, transport=Answers(chat())))
+        async with httpx.AsyncClient(transport=Answers(chat())) as other:
+            await other.get("http://elsewhere.example/?q=1")
+    assert "conversation_id" not in caplog.text
+    assert "http://coze.example/v3/chat/retrieve?***" in caplog.text
+    assert "http://elsewhere.example/?q=1" in caplog.text
+
+
+def test_the_addresses_of_the_clouds_are_named():
+    assert (COZE_CN_BASE_URL, COZE_COM_BASE_URL) == ("https://api.coze.cn", "https://api.coze.com")

@@ -1,0 +1,305 @@
+"""What type checkers say of the public names. It is checked by mypy and basedpyright, and never run."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, assert_type
+
+import httpx
+
+from coze_async import (
+    COZE_CN_BASE_URL,
+    COZE_COM_BASE_URL,
+    APIError,
+    AsyncCoze,
+    AudioDelta,
+    Auth,
+    AuthenticationError,
+    BadRequestError,
+    Bot,
+    Chat,
+    ChatCanceled,
+    ChatCompleted,
+    ChatCreated,
+    ChatEvent,
+    ChatFailed,
+    ChatFailedError,
+    ChatInProgress,
+    ChatRequiresAction,
+    ChatResult,
+    ChatStatus,
+    ChatStream,
+    ConfigurationError,
+    ConversationBusyError,
+    CozeError,
+    DecodeError,
+    EventStream,
+    Exchange,
+    KnowledgeChunk,
+    Limiter,
+    Limits,
+    LocalLimiter,
+    Message,
+    MessageCompleted,
+    MessageDelta,
+    MessageObject,
+    MessageType,
+    NotFoundError,
+    PermissionDeniedError,
+    Polling,
+    PollTimeoutError,
+    QuotaError,
+    Rate,
+    RateLimitError,
+    RequestTimeoutError,
+    Retry,
+    ServerError,
+    SessionAuth,
+    Slot,
+    StreamDone,
+    StreamError,
+    StreamInterruptedError,
+    StreamProtocolError,
+    Timeouts,
+    TokenAuth,
+    ToolCall,
+    ToolOutput,
+    TransportError,
+    UnknownEvent,
+    Usage,
+    WorkflowDone,
+    WorkflowError,
+    WorkflowEvent,
+    WorkflowInterrupt,
+    WorkflowMessage,
+    WorkflowRun,
+    WorkflowStream,
+    __version__,
+)
+from coze_async.models import DraftBotCreated, DraftBotPublished, KnowledgeDocument
+
+
+async def token() -> str:
+    return "pat_x"
+
+
+def as_text(text: str) -> None:
+    """Take a text."""
+
+
+def as_timeout(error: TimeoutError) -> None:
+    """Take what Python itself calls a time-out."""
+
+
+def as_value_error(error: ValueError) -> None:
+    """Take what Python itself calls a wrong value."""
+
+
+def as_transport_error(error: TransportError) -> bool:
+    """Take whatever brought no answer."""
+    return error.may_have_arrived
+
+
+def as_stream_error(error: StreamError) -> None:
+    """Take whatever went wrong with a stream."""
+
+
+def as_limiter(limiter: Limiter) -> None:
+    """Take any limiter."""
+
+
+async def clients(transport: httpx.AsyncBaseTransport, http_client: httpx.AsyncClient) -> None:
+    """Every way to make one, and the views of it."""
+    observed: Callable[[Exchange], None] = print
+    coze = AsyncCoze(
+        "pat_x",
+        base_url=COZE_COM_BASE_URL,
+        timeouts=Timeouts(connect=5, first_event=None, idle=1.5, total=None, write=30.0, pool=30.0),
+        retry=Retry(attempts=3, initial=0.5, factor=2.0, max_wait=8.0, max_retry_after=60.0, budget=10.0),
+        limits=Limits(
+            chat=Rate(60, 60.0), bot_management=None, bot_info=Rate(1, 2, guard=0.1), chats_at_once=16, account=5
+        ),
+        limiter=LocalLimiter(Limits.none()),
+        transport=transport,
+        headers={"x": "y"},
+        observe=observed,
+    )
+    for auth in (TokenAuth("pat_x"), TokenAuth(token), SessionAuth("k3y")):
+        kept: Auth = auth
+        assert_type(AsyncCoze(kept, http_client=http_client), AsyncCoze)
+    AsyncCoze()
+    AsyncCoze(token)
+    assert_type(coze.base_url, str)
+    view = coze.with_options(timeouts=Timeouts(), retry=Retry.none(), headers={"x": "z"}, user="u")
+    assert_type(view, AsyncCoze)
+    async with coze as entered:
+        assert_type(entered, AsyncCoze)
+    assert_type(await coze.aclose(), None)
+    as_text(COZE_CN_BASE_URL)
+    as_text(__version__)
+
+
+async def chats(coze: AsyncCoze) -> None:
+    """Streams, polls and what they bring."""
+    stream = coze.chat.stream("hi", bot_id="5", user_id="u")
+    assert_type(stream, ChatStream)
+    async for event in stream:
+        assert_type(event, ChatEvent)
+        match event:
+            case MessageDelta() | MessageCompleted() | AudioDelta():
+                assert_type(event.message, Message)
+            case (
+                ChatCreated()
+                | ChatInProgress()
+                | ChatCompleted()
+                | ChatFailed()
+                | ChatRequiresAction()
+                | ChatCanceled()
+            ):
+                assert_type(event.chat, Chat)
+            case StreamDone():
+                assert_type(event.debug_url, str | None)
+            case UnknownEvent():
+                assert_type(event.data, str)
+    async with coze.chat.stream(None, bot_id="5", user_id="u", additional_messages=[Message.user("hi")]) as entered:
+        assert_type(entered, ChatStream)
+        assert_type(entered.text(), AsyncIterator[str])
+        async for piece in entered.text():
+            assert_type(piece, str)
+    assert_type((stream.chat_id, stream.conversation_id, stream.logid), tuple[str, str, str | None])
+    generic: EventStream[ChatEvent, ChatResult] = stream
+    assert_type(await generic.result(), ChatResult)
+    assert_type(await stream.aclose(), None)
+
+    objects = [MessageObject.of_text("?"), MessageObject.of_image(file_id="f")]
+    result = await coze.chat.ask(
+        objects,
+        bot_id="5",
+        user_id="u",
+        conversation_id="7",
+        custom_variables={"a": "b"},
+        auto_save_history=False,
+        meta_data={"a": "b"},
+        parameters={"any": [1, None]},
+    )
+    assert_type(result, ChatResult)
+    assert_type((result.text, result.reasoning), tuple[str, str])
+    assert_type((result.answers, result.follow_ups), tuple[list[str], list[str]])
+    assert_type(result.knowledge, list[KnowledgeChunk])
+    assert_type(result.tool_calls, list[ToolCall])
+    assert_type(result.usage, Usage | None)
+    assert_type(result.chat, Chat | None)
+    assert_type(result.messages, list[Message])
+    assert_type((result.chat_id, result.conversation_id, result.logid), tuple[str, str, str | None])
+    for chunk in result.knowledge:
+        assert_type((chunk.text, chunk.url), tuple[str, str | None])
+        assert_type(chunk.score, float | None)
+        assert_type(chunk.document, KnowledgeDocument | None)
+
+    assert_type(await coze.chat.create(Message.user("hi"), bot_id="5", user_id="u"), Chat)
+    polled = coze.chat.create_and_poll("hi", bot_id="5", user_id="u", polling=Polling(interval=1.0, timeout=None))
+    assert_type(await polled, ChatResult)
+    chat = await coze.chat.retrieve(conversation_id="7", chat_id="9")
+    assert_type(chat, Chat)
+    assert_type(chat.status == ChatStatus.COMPLETED, bool)
+    assert_type(await coze.chat.cancel(conversation_id="7", chat_id="9"), Chat)
+    messages = await coze.chat.messages.list(conversation_id="7", chat_id="9")
+    assert_type(messages, list[Message])
+    assert_type(messages[0].type == MessageType.ANSWER, bool)
+    outputs = [ToolOutput(tool_call_id="t", output="{}")]
+    assert_type(await coze.chat.submit_tool_outputs(conversation_id="7", chat_id="9", tool_outputs=outputs), Chat)
+    going_on = coze.chat.submit_tool_outputs_stream(conversation_id="7", chat_id="9", tool_outputs=outputs)
+    assert_type(going_on, ChatStream)
+
+
+async def workflows(coze: AsyncCoze) -> None:
+    """Runs, streams, and going on after an interrupt."""
+    run = await coze.workflows.run(workflow_id="1", parameters={"a": 1}, is_async=True)
+    assert_type(run, WorkflowRun)
+    assert_type((run.data, run.execute_id, run.debug_url), tuple[str, str | None, str | None])
+    assert_type(run.json(), Any)
+    assert_type(run.usage, Usage | None)
+    stream = coze.workflows.stream(workflow_id="1", parameters={})
+    assert_type(stream, WorkflowStream)
+    async for event in stream:
+        assert_type(event, WorkflowEvent)
+        match event:
+            case WorkflowMessage():
+                assert_type(event.content, str)
+            case WorkflowInterrupt():
+                resumed = coze.workflows.resume(
+                    workflow_id="1",
+                    event_id=event.event_id,
+                    interrupt_type=event.interrupt_type,
+                    resume_data="yes",
+                )
+                assert_type(resumed, WorkflowStream)
+            case WorkflowDone():
+                assert_type(event.debug_url, str | None)
+            case UnknownEvent():
+                assert_type(event.event, str)
+    assert_type(await stream.result(), WorkflowRun)
+    assert_type(coze.workflows.chat("hi", workflow_id="1", bot_id="5"), ChatStream)
+    assert_type(await coze.workflows.run_and_poll(workflow_id="1", polling=Polling()), WorkflowRun)
+
+
+async def bots(coze: AsyncCoze) -> None:
+    """Bots of the clouds, and those of self-hosted servers."""
+    assert_type(await coze.bots.retrieve(bot_id="5", is_published=False), Bot)
+    assert_type(await coze.bots.retrieve_online(bot_id="5"), Bot)
+    drafts = coze.studio.draft_bots
+    assert_type(await drafts.create(space_id="1", name="n"), DraftBotCreated)
+    assert_type(await drafts.update_display_info(bot_id="5"), None)
+    assert_type(await drafts.publish(space_id="1", bot_id="5", connectors={"1024": {}}), DraftBotPublished)
+    assert_type(await coze.studio.agent_run("hi", bot_id="5", conversation_id="7", draft_mode=True), ChatResult)
+    assert_type(coze.studio.agent_run_stream("hi", bot_id="5", conversation_id="7"), ChatStream)
+
+
+async def limits(limiter: Limiter) -> None:
+    """What a limiter of ones own must do."""
+    assert_type(await limiter.turn("chat", "u"), None)
+    slot = await limiter.slot("u")
+    assert_type(slot, Slot)
+    assert_type(slot.release(), None)
+    assert_type(limiter.push_back("chat", None, 1.5), None)
+    as_limiter(LocalLimiter())
+
+
+async def errors(call: Callable[[], Awaitable[object]]) -> None:
+    """What can be asked of an error after it was caught."""
+    try:
+        await call()
+    except (
+        BadRequestError,
+        AuthenticationError,
+        PermissionDeniedError,
+        NotFoundError,
+        ConversationBusyError,
+        RateLimitError,
+        QuotaError,
+        ServerError,
+    ) as error:
+        refused: APIError = error
+        assert_type((refused.code, refused.status), tuple[int | None, int | None])
+        assert_type((refused.msg, refused.logid, refused.debug_url), tuple[str, str | None, str | None])
+        assert_type((refused.retry_after, refused.partial), tuple[float | None, ChatResult | None])
+    except ConfigurationError as error:
+        as_value_error(error)
+    except RequestTimeoutError as error:
+        as_timeout(error)
+        as_transport_error(error)
+        assert_type((error.may_have_arrived, error.partial), tuple[bool, ChatResult | None])
+    except StreamInterruptedError as error:
+        as_stream_error(error)
+        assert_type((error.partial, error.logid), tuple[ChatResult | None, str | None])
+    except (StreamProtocolError, DecodeError) as error:
+        assert_type((error.body, error.logid), tuple[str, str | None])
+    except ChatFailedError as error:
+        assert_type((error.chat, error.code, error.msg), tuple[Chat | None, int | None, str])
+        assert_type((error.logid, error.partial), tuple[str | None, ChatResult | None])
+    except WorkflowError as error:
+        assert_type((error.code, error.msg), tuple[int | None, str])
+        assert_type((error.debug_url, error.execute_id, error.logid), tuple[str | None, str | None, str | None])
+    except PollTimeoutError as error:
+        as_timeout(error)
+        assert_type((error.chat, error.execute_id), tuple[Chat | None, str | None])
+    except CozeError as error:
+        assert_type(error, CozeError)
