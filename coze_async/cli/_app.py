@@ -1,0 +1,224 @@
+"""The commands: what they are called, what they take, and what becomes of their errors."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from coze_async import CozeError, __version__
+from coze_async.cli import _doctor, _serve
+from coze_async.cli._ask import has_person, piped
+from coze_async.cli._chat import Conversation
+from coze_async.cli._connect import UsageError, bot_or_usage_error, connected
+from coze_async.cli._output import Output, whole_characters
+from coze_async.cli._workflow import Workflow, parsed_parameters
+from coze_async.emulator import Dialect
+
+__all__ = ["app", "run"]
+
+app = App(
+    name="coze-async",
+    help="""Talk to Coze (扣子) from a terminal.
+
+COZE_API_TOKEN is the token; without one the built-in emulator answers.
+COZE_API_BASE is the server; https://api.coze.cn if it is not set.
+
+Exit codes: 0 done, 1 failed or not complete, 2 wrong usage, 130 Ctrl-C.""",
+    version=__version__,
+    help_format="plaintext",
+)
+workflow_app = App(name="workflow", help="Run workflows.", help_format="plaintext")
+app.command(workflow_app)
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
+Bot = Annotated[str | None, Parameter(env_var="COZE_BOT_ID")]
+User = Annotated[str, Parameter(env_var="COZE_USER_ID")]
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+Pace = Annotated[float, Parameter(validator=Number(gte=0))]
+# Not from the command line: `run` gives it.
+Out = Annotated[Output, Parameter(parse=False)]
+
+
+@app.command
+def chat(
+    *message: str,
+    bot: Bot = None,
+    user: User = "cli",
+    conversation: str | None = None,
+    poll: Flag = False,
+    as_json: Json = False,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Ask a bot and watch its answer being written.
+
+    The answer goes to stdout, all that is said about it to stderr.
+    Without a message the question is read from stdin; at a terminal a conversation begins.
+
+    Args:
+        message: The question; put -- before one that begins with a hyphen.
+        bot: The bot, published to the API channel.
+        user: Who asks: any name; it separates memory and limits.
+        conversation: Go on with this conversation.
+        poll: Wait for the whole answer instead of streaming it.
+        as_json: Write JSON, one object per line.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    question = whole_characters(" ".join(message))
+    is_session = not message and has_person()
+    if not message and not is_session:
+        question = piped()
+    if not is_session and not question.strip():
+        raise UsageError("There is no question: coze-async chat '你好', or pipe one in.")
+    with connected(output) as connection:
+        talk = Conversation(
+            connection,
+            output,
+            bot_id=bot_or_usage_error(connection, bot),
+            user_id=user.strip() or "cli",
+            conversation_id=conversation or None,
+            poll=poll,
+            as_json=as_json,
+        )
+        return talk.session(debug=debug) if is_session else talk.once(question)
+
+
+@workflow_app.command(name="run")
+def run_workflow(
+    workflow_id: str,
+    /,
+    *parameters: str,
+    stream: Flag = False,
+    as_json: Json = False,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Run a workflow and write its result.
+
+    If it asks something in between, it is answered at the terminal.
+
+    Args:
+        workflow_id: A published workflow.
+        parameters: Its inputs as key=value; a value is JSON if it reads so, else text.
+        stream: Write what the nodes say, as they say it.
+        as_json: Write JSON, one object per line.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    values = parsed_parameters(parameters)
+    with connected(output) as connection:
+        workflow = Workflow(connection, output, workflow_id, as_json=as_json)
+        return workflow.stream(values) if stream else workflow.run(values)
+
+
+@workflow_app.command(name="resume")
+def resume_workflow(
+    workflow_id: str,
+    event_id: str,
+    answer: str,
+    /,
+    *,
+    interrupt_type: Annotated[int, Parameter(name="--type")] = 2,
+    as_json: Json = False,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Go on with a run that waits for an answer.
+
+    Args:
+        workflow_id: The workflow.
+        event_id: Where it waits, as the run said.
+        answer: What it waits for.
+        interrupt_type: What it waits for: 2 an answer, 5 inputs.
+        as_json: Write JSON, one object per line.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    with connected(output) as connection:
+        workflow = Workflow(connection, output, workflow_id, as_json=as_json)
+        return workflow.resume(event_id, whole_characters(answer), interrupt_type)
+
+
+@app.command
+def emulator(
+    *,
+    port: Port = 8000,
+    host: str = "127.0.0.1",
+    dialect: Dialect = "cloud",
+    pace: Pace = 0.03,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Serve a local Coze on a port.
+
+    For tests and for work without a token, in any language.
+    Needs an extra: pip install 'coze_async[emulator]'
+
+    Args:
+        port: Where to listen; 0 takes a free one.
+        host: The address to listen at.
+        dialect: Which server it is like.
+        pace: Seconds between two pieces of an answer.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    return _serve.serve(output, host=host, port=port, dialect=dialect, pace=pace)
+
+
+@app.command
+def doctor(*, bot: Bot = None, debug: Flag = False, output: Out) -> int:
+    """Look for what is wrong with the settings.
+
+    Which server is used? Does it accept the token? How long does an answer take?
+    Is the bot published? Exit code 0 if nothing stands in the way.
+
+    Args:
+        bot: A bot to look for.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    with connected(output) as connection:
+        return _doctor.report(connection, output, bot or None, debug=debug)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever is no mistake in Python ends as one message."""
+    output = Output()
+    debug = "--debug" in arguments
+    try:
+        try:
+            code = _called(arguments, output)
+            output.end_line()
+        except (CycloptsError, UsageError) as error:
+            output.fail(error)
+            return 2
+        except CozeError as error:
+            output.end_line()
+            output.fail(error, debug=debug)
+            return 1
+    except KeyboardInterrupt:
+        output.clear_line()
+        output.note("Stopped.")
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        output.discard()
+        return 141
+    except OSError as error:
+        output.discard()
+        output.fail(error, debug=debug)
+        return 1
+    return code
+
+
+def _called(arguments: Sequence[str], output: Output) -> int:
+    command, bound, given = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    more = {"output": output} if "output" in given else {}
+    code: int | None = command(*bound.args, **bound.kwargs, **more)
+    return code or 0

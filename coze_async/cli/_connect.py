@@ -1,0 +1,86 @@
+"""Who the commands talk to: the server that the environment names, or the built-in emulator."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from coze_async import AsyncCoze, Polling
+from coze_async.cli._output import Output
+from coze_async.cli._runner import Runner, started
+from coze_async.emulator import ChatInput, Emulator, Script, default_bot
+
+__all__ = ["Connection", "UsageError", "bot_or_usage_error", "connected"]
+
+EMULATED_BOT = "emulator"
+# Seconds between two pieces of an answer, so that somebody can watch it being written.
+_PACE = 0.03
+
+
+class UsageError(Exception):
+    """The command was given what it cannot work with."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A client, the loop that it lives in, and what comes with them.
+
+    Attributes:
+        coze: The client.
+        runner: Runs work in the client's event loop.
+        polling: How often to look at a chat.
+        is_emulated: True if nothing leaves this process.
+    """
+
+    coze: AsyncCoze
+    runner: Runner
+    polling: Polling
+    is_emulated: bool
+
+
+@contextmanager
+def connected(output: Output) -> Generator[Connection]:
+    """Open a client for one command and close it afterwards; without a token it talks to the built-in emulator.
+
+    Raises:
+        ConfigurationError: COZE_API_BASE or COZE_API_TOKEN cannot be right.
+    """
+    is_emulated = not os.environ.get("COZE_API_TOKEN", "").strip()
+    coze, polling = _emulated(output) if is_emulated else (AsyncCoze(), Polling())
+    with started() as runner:
+        try:
+            yield Connection(coze, runner, polling, is_emulated)
+        finally:
+            runner.run(coze.aclose)
+
+
+def _emulated(output: Output) -> tuple[AsyncCoze, Polling]:
+    unused = "; COZE_API_BASE is not used" if os.environ.get("COZE_API_BASE", "").strip() else ""
+    output.note(f"COZE_API_TOKEN is not set: talking to the built-in emulator, whose answers are made up{unused}.")
+    watched = output.is_terminal
+    emulator = Emulator(pace=_PACE if watched else 0.0)
+    if watched:
+        polling = Polling()
+    else:
+        emulator.bot(EMULATED_BOT, _at_once)
+        polling = Polling(interval=0.01)
+    return AsyncCoze("emulated", base_url=emulator.url, transport=emulator.transport()), polling
+
+
+def _at_once(given: ChatInput) -> Script:
+    return replace(default_bot(given), seconds=0.0)
+
+
+def bot_or_usage_error(connection: Connection, bot_id: str | None) -> str:
+    """Return the bot to talk to; the emulator needs none.
+
+    Raises:
+        UsageError: a real server needs one, and none was named.
+    """
+    if bot_id and bot_id.strip():
+        return bot_id.strip()
+    if connection.is_emulated:
+        return EMULATED_BOT
+    raise UsageError(
+        "Which bot? Give --bot ID, or set COZE_BOT_ID. The id stands at the end of the bot's address in the console."
+    )
