@@ -82,9 +82,11 @@ class Transcript:
         self._pieces: dict[str, tuple[list[str], list[str]]] = {}
 
     def piece(self, message: Message) -> None:
-        """Take a piece."""
+        """Take a piece; one that comes after its whole message says nothing new."""
         found = self._pieces.get(message.id)
         if found is None:
+            if message.id in self._messages:
+                return
             self._messages[message.id] = message
             found = self._pieces[message.id] = ([], [])
         if message.content:
@@ -94,8 +96,11 @@ class Transcript:
 
     def whole(self, message: Message) -> None:
         """Take a whole message."""
+        texts, thoughts = self._pieces.pop(message.id, ([], []))
+        if not message.id:
+            # Of a server that names no ids: the pieces before were its own, those that follow begin another one.
+            self._messages.pop("", None)
         key = message.id or f"#{len(self._messages)}"
-        texts, thoughts = self._pieces.pop(key, ([], []))
         changes: dict[str, str] = {}
         # Some servers send the text only in pieces, and the thoughts often so.
         if not message.content and texts:

@@ -1,6 +1,7 @@
 """The client: construction, lifetime, views with other options, and the resources."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,13 +12,31 @@ from coze_async._errors import ConfigurationError
 from coze_async._exchange import Exchange
 from coze_async._limits import Limiter, Limits, LocalLimiter
 from coze_async._retry import Budget, Retry
-from coze_async.resources.bots import BotsResource
-from coze_async.resources.chat import ChatResource
-from coze_async.resources.studio import StudioResource
-from coze_async.resources.workflows import WorkflowsResource
 
 if TYPE_CHECKING:
     import httpx
+
+    from coze_async.resources.api_apps import APIAppsResource
+    from coze_async.resources.apps import AppsResource
+    from coze_async.resources.audio import AudioResource
+    from coze_async.resources.benefits import BenefitLimitationsResource, BenefitsResource, BillTasksResource
+    from coze_async.resources.bots import BotsResource
+    from coze_async.resources.chat import ChatResource
+    from coze_async.resources.connectors import ConnectorsResource
+    from coze_async.resources.conversations import ConversationsResource
+    from coze_async.resources.datasets import DatasetsResource, KnowledgeResource
+    from coze_async.resources.enterprises import EnterprisesResource, OrganizationsResource
+    from coze_async.resources.entities import EntitiesResource
+    from coze_async.resources.files import FilesResource
+    from coze_async.resources.folders import FoldersResource
+    from coze_async.resources.plugins import PluginsResource
+    from coze_async.resources.stores import StoresResource
+    from coze_async.resources.studio import StudioResource
+    from coze_async.resources.templates import TemplatesResource
+    from coze_async.resources.users import UsersResource
+    from coze_async.resources.variables import VariablesResource
+    from coze_async.resources.workflows import WorkflowsResource
+    from coze_async.resources.workspaces import WorkspacesResource
 
 __all__ = ["AsyncCoze"]
 
@@ -44,11 +63,6 @@ class AsyncCoze:
     Raises:
         ConfigurationError: there is no token, or the base URL cannot be right.
     """
-
-    chat: ChatResource
-    workflows: WorkflowsResource
-    bots: BotsResource
-    studio: StudioResource
 
     def __init__(
         self,
@@ -79,10 +93,183 @@ class AsyncCoze:
 
     def _use(self, options: Options) -> None:
         self._core = Core(self._session, options)
-        self.chat = ChatResource(self._core)
-        self.workflows = WorkflowsResource(self._core)
-        self.bots = BotsResource(self._core)
-        self.studio = StudioResource(self._core)
+
+    # Each is loaded when it is first touched: few programs need more than two or three.
+
+    @cached_property
+    def api_apps(self) -> "APIAppsResource":
+        """API apps: they receive events of bots."""
+        from coze_async.resources.api_apps import APIAppsResource
+
+        return APIAppsResource(self._core)
+
+    @cached_property
+    def apps(self) -> "AppsResource":
+        """Apps (projects) of a workspace."""
+        from coze_async.resources.apps import AppsResource
+
+        return AppsResource(self._core)
+
+    @cached_property
+    def audio(self) -> "AudioResource":
+        """Voices, voiceprints, rooms, live sessions."""
+        from coze_async.resources.audio import AudioResource
+
+        return AudioResource(self._core)
+
+    @cached_property
+    def benefits(self) -> "BenefitsResource":
+        """What the account may use."""
+        from coze_async.resources.benefits import BenefitsResource
+
+        return BenefitsResource(self._core)
+
+    @cached_property
+    def benefit_limitations(self) -> "BenefitLimitationsResource":
+        """Limits on benefits."""
+        from coze_async.resources.benefits import BenefitLimitationsResource
+
+        return BenefitLimitationsResource(self._core)
+
+    @cached_property
+    def bill_tasks(self) -> "BillTasksResource":
+        """Exports of bills."""
+        from coze_async.resources.benefits import BillTasksResource
+
+        return BillTasksResource(self._core)
+
+    @cached_property
+    def bots(self) -> "BotsResource":
+        """Bots: make, change, publish, read."""
+        from coze_async.resources.bots import BotsResource
+
+        return BotsResource(self._core)
+
+    @cached_property
+    def chat(self) -> "ChatResource":
+        """Talk to bots."""
+        from coze_async.resources.chat import ChatResource
+
+        return ChatResource(self._core)
+
+    @cached_property
+    def connectors(self) -> "ConnectorsResource":
+        """Channels."""
+        from coze_async.resources.connectors import ConnectorsResource
+
+        return ConnectorsResource(self._core)
+
+    @cached_property
+    def conversations(self) -> "ConversationsResource":
+        """Conversations and their messages."""
+        from coze_async.resources.conversations import ConversationsResource
+
+        return ConversationsResource(self._core)
+
+    @cached_property
+    def datasets(self) -> "DatasetsResource":
+        """Knowledge bases, their documents and images."""
+        from coze_async.resources.datasets import DatasetsResource
+
+        return DatasetsResource(self._core)
+
+    @cached_property
+    def enterprises(self) -> "EnterprisesResource":
+        """Enterprises, their members and organizations."""
+        from coze_async.resources.enterprises import EnterprisesResource
+
+        return EnterprisesResource(self._core)
+
+    @cached_property
+    def entities(self) -> "EntitiesResource":
+        """Copy bots and workflows into other workspaces."""
+        from coze_async.resources.entities import EntitiesResource
+
+        return EntitiesResource(self._core)
+
+    @cached_property
+    def files(self) -> "FilesResource":
+        """Uploaded files."""
+        from coze_async.resources.files import FilesResource
+
+        return FilesResource(self._core)
+
+    @cached_property
+    def folders(self) -> "FoldersResource":
+        """The folders of a workspace."""
+        from coze_async.resources.folders import FoldersResource
+
+        return FoldersResource(self._core)
+
+    @cached_property
+    def knowledge(self) -> "KnowledgeResource":
+        """Documents under their older names; see `datasets`."""
+        from coze_async.resources.datasets import KnowledgeResource
+
+        return KnowledgeResource(self._core)
+
+    @cached_property
+    def organizations(self) -> "OrganizationsResource":
+        """Organizations and their members."""
+        from coze_async.resources.enterprises import OrganizationsResource
+
+        return OrganizationsResource(self._core)
+
+    @cached_property
+    def plugins(self) -> "PluginsResource":
+        """Plug-ins and their tools."""
+        from coze_async.resources.plugins import PluginsResource
+
+        return PluginsResource(self._core)
+
+    @cached_property
+    def stores(self) -> "StoresResource":
+        """The store of plug-ins."""
+        from coze_async.resources.stores import StoresResource
+
+        return StoresResource(self._core)
+
+    @cached_property
+    def studio(self) -> "StudioResource":
+        """The session routes of Coze Studio and Coze Plus."""
+        from coze_async.resources.studio import StudioResource
+
+        return StudioResource(self._core)
+
+    @cached_property
+    def templates(self) -> "TemplatesResource":
+        """Templates."""
+        from coze_async.resources.templates import TemplatesResource
+
+        return TemplatesResource(self._core)
+
+    @cached_property
+    def users(self) -> "UsersResource":
+        """Who the token belongs to."""
+        from coze_async.resources.users import UsersResource
+
+        return UsersResource(self._core)
+
+    @cached_property
+    def variables(self) -> "VariablesResource":
+        """Variables of users."""
+        from coze_async.resources.variables import VariablesResource
+
+        return VariablesResource(self._core)
+
+    @cached_property
+    def workflows(self) -> "WorkflowsResource":
+        """Run workflows and chatflows."""
+        from coze_async.resources.workflows import WorkflowsResource
+
+        return WorkflowsResource(self._core)
+
+    @cached_property
+    def workspaces(self) -> "WorkspacesResource":
+        """Workspaces and their members."""
+        from coze_async.resources.workspaces import WorkspacesResource
+
+        return WorkspacesResource(self._core)
 
     @property
     def base_url(self) -> str:

@@ -6,28 +6,27 @@
         ...
 
 Path parameters stand in the path. What is left goes into the query of a GET or DELETE, and into the JSON body of a POST
-or PUT, except for the names in `query`. An argument that is None is not sent.
+or PUT, except for the names in `query` and `body`. An argument that is None is not sent.
+
+A list that comes in pages is declared as an ordinary method that returns `Pages`, with its style in `pages`.
 """
 
 import functools
 import inspect
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
-from urllib.parse import quote
-
-from pydantic import BaseModel
 
 from coze_async._core import Core
-from coze_async._errors import ConfigurationError, DecodeError
+from coze_async._encoding import json_body, path_segment, query_texts
+from coze_async._errors import DecodeError
 from coze_async._exchange import Reply, Request
+from coze_async._pages import Page, Pages, PageStyle
 from coze_async._stream import EventStream
 from coze_async.models import CozeModel
 from coze_async.models._base import read_object
-from coze_async.models._json import json_list, json_object
+from coze_async.models._json import is_list, json_list, json_object
 
 __all__ = ["ENDPOINTS", "Endpoint", "Resource", "delete", "get", "post", "put"]
 
@@ -62,6 +61,9 @@ class Endpoint:
         safe: True if sending it twice does no more than sending it once.
         kind: Which rate of `Limits` counts it.
         session: True for the routes that take a cookie instead of a token.
+        headers: Sent with every request.
+        joined: Lists in the query that are sent as one text with commas.
+        pages: How the pages follow each other, None for what comes at once.
     """
 
     name: str
@@ -76,6 +78,9 @@ class Endpoint:
     safe: bool
     kind: str | None
     session: bool
+    headers: Mapping[str, str]
+    joined: frozenset[str]
+    pages: PageStyle | None
     signature: inspect.Signature = field(repr=False)
 
     @property
@@ -106,11 +111,12 @@ class Endpoint:
         for name, place in places.items():
             value = arguments.get(name, self.defaults.get(name))
             if place == "path":
-                path = path.replace(f"{{{name}}}", _segment(self.name, name, value))
+                path = path.replace(f"{{{name}}}", path_segment(self.name, name, value))
             elif value is None:
                 continue
             elif place == "query":
-                query += [(name, text) for text in _query_texts(name, value)]
+                texts = query_texts(name, value)
+                query += [(name, text) for text in ([",".join(texts)] if name in self.joined and texts else texts)]
             else:
                 body[name] = value
         has_body = self.method in ("POST", "PUT") or "body" in places.values()
@@ -119,10 +125,52 @@ class Endpoint:
             path,
             tuple(query),
             json_body(body) if has_body else None,
+            self.headers,
             kind=self.kind,
             user=user,
             safe=self.safe,
             session=self.session,
+        )
+
+    def page(self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any]) -> Page[Any]:
+        """Read one page of a list.
+
+        Raises:
+            DecodeError: it does not fit.
+        """
+        style = cast("PageStyle", self.pages)
+        around = json_object(self._payload(reply))
+        (item,) = get_args(self.returns)
+        listed = around.get(style.items)
+        try:
+            if not is_list(listed or []):
+                raise TypeError(f"no list under {style.items!r}")
+            items = [read_object(item, entry) for entry in json_list(listed) if entry is not None]
+        except (ValueError, TypeError) as error:
+            raise self._unexpected(core, request, reply, error) from error
+        total = next((around[key] for key in ("total", "total_count") if isinstance(around.get(key), int)), None)
+        following = style.following({**self.defaults, **arguments}, around, len(items))
+        return Page(items, total, following is not None, following, reply.logid)
+
+    def _payload(self, reply: Reply) -> Any:
+        """Return what stands under the first key that the server has used; dots lead deeper."""
+        if not self.payload:
+            return reply.payload
+        for path in self.payload:
+            value: Any = reply.payload
+            for key in path.split("."):
+                value = json_object(value).get(key)
+            if value is not None:
+                return value
+        return None
+
+    def _unexpected(self, core: Core, request: Request, reply: Reply, error: Exception) -> DecodeError:
+        text = core.redacted(reply.body.decode("utf-8", "replace"))
+        return DecodeError(
+            f"{request.name} answered HTTP {reply.status} with something else than expected: "
+            f"{core.redacted(str(error))}. It was: {text}{f' [logid {reply.logid}]' if reply.logid else ''}",
+            body=text,
+            logid=reply.logid,
         )
 
     def read(self, core: Core, request: Request, reply: Reply) -> Any:
@@ -133,9 +181,7 @@ class Endpoint:
         """
         if self.returns is None:
             return None
-        whole = json_object(reply.payload)
-        found = [whole[key] for key in self.payload if whole.get(key) is not None] if self.payload else [reply.payload]
-        value: Any = found[0] if found else None
+        value = self._payload(reply)
         try:
             if get_origin(self.returns) is list:
                 (item,) = get_args(self.returns)
@@ -152,13 +198,7 @@ class Endpoint:
                 facts = {"logid": reply.logid, **facts}
             return read_object(model, facts)
         except (ValueError, TypeError) as error:
-            text = core.redacted(reply.body.decode("utf-8", "replace"))
-            raise DecodeError(
-                f"{request.name} answered HTTP {reply.status} with something else than expected: "
-                f"{core.redacted(str(error))}. It was: {text}{f' [logid {reply.logid}]' if reply.logid else ''}",
-                body=text,
-                logid=reply.logid,
-            ) from error
+            raise self._unexpected(core, request, reply, error) from error
 
 
 class _Decorator(Protocol):
@@ -172,38 +212,55 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         path: str,
         *,
         query: Sequence[str] = (),
+        body: Sequence[str] = (),
         fixed: Mapping[str, Any] | None = None,
         payload: Sequence[str] = ("data",),
         safe: bool | None = None,
         kind: str | None = None,
         session: bool = False,
+        headers: Mapping[str, str] | None = None,
+        joined: Sequence[str] = (),
+        pages: PageStyle | None = None,
     ) -> _Decorator:
         """Declare an endpoint.
 
         Args:
             path: With `{name}` for each path parameter.
             query: Parameters of a POST that go into the query.
+            body: Parameters of a DELETE that go into the body.
             fixed: Body fields that are always sent.
-            payload: The keys under which servers put the answer; empty if it stands beside code and msg.
-            safe: True if sending it twice does no more than once; None says so of every GET.
+            payload: The keys under which servers put the answer, with dots where it lies deeper; empty if it stands
+                beside code and msg.
+            safe: True if sending it twice does no more than once; None says so of every GET, and of every list.
             kind: Which rate of `Limits` counts it.
             session: True for the routes that take a cookie instead of a token.
+            headers: Sent with every request.
+            joined: Lists in the query that are sent as one text with commas.
+            pages: How the pages of a list follow each other.
         """
 
         def declare(declaration: Callable[..., Any]) -> Callable[..., Any]:
-            endpoint = _endpoint(
-                declaration,
-                method,
-                path,
-                query,
-                fixed or {},
-                tuple(payload),
-                method == "GET" if safe is None else safe,
-                kind,
-                session,
+            signature = inspect.signature(declaration)
+            endpoint = Endpoint(
+                name=declaration.__qualname__,
+                method=method,
+                path=path,
+                places=_places(declaration.__qualname__, signature, method, path, query, body, fixed or {}),
+                required=frozenset(n for n, p in signature.parameters.items() if p.default is p.empty) - {"self"},
+                defaults={n: p.default for n, p in signature.parameters.items() if p.default is not p.empty},
+                fixed=fixed or {},
+                returns=signature.return_annotation,
+                payload=tuple(payload),
+                safe=(method == "GET" or pages is not None) if safe is None else safe,
+                kind=kind,
+                session=session,
+                headers=headers or {},
+                joined=frozenset(joined),
+                pages=pages,
+                signature=signature,
             )
             ENDPOINTS.append(endpoint)
-            call = _streaming(endpoint) if endpoint.streams else _calling(endpoint)
+            call = (_streaming if endpoint.streams else _paging if pages else _calling)(endpoint)
             functools.update_wrapper(call, declaration)
             call.endpoint = endpoint  # type: ignore[attr-defined]
             return call
@@ -219,49 +276,31 @@ put = _declares("PUT")
 delete = _declares("DELETE")
 
 
-def _endpoint(
-    declaration: Callable[..., Any],
+def _places(
+    name: str,
+    signature: inspect.Signature,
     method: str,
     path: str,
     query: Sequence[str],
+    body: Sequence[str],
     fixed: Mapping[str, Any],
-    payload: tuple[str, ...],
-    safe: bool,
-    kind: str | None,
-    session: bool,
-) -> Endpoint:
-    """Read a declaration; what does not fit together is a TypeError when the module is imported."""
-    signature = inspect.signature(declaration)
+) -> dict[str, str]:
+    """Return where each parameter goes; what does not fit together is a TypeError when the module is imported."""
     parameters = dict(signature.parameters)
     parameters.pop("self", None)
-    name = declaration.__qualname__
     in_path = re.findall(r"{(\w+)}", path)
     for problem, names in (
         ("has no parameter for {…} in its path", set(in_path) - parameters.keys()),
         ("has no parameter for its query", set(query) - parameters.keys()),
+        ("has no parameter for its body", set(body) - parameters.keys()),
         ("must be keyword-only in", {n for n, p in parameters.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY}),
         ("sends a fixed field that is also a parameter", set(fixed) & parameters.keys()),
     ):
         if names:
             raise TypeError(f"{name} ({method} {path}) {problem}: {', '.join(sorted(names))}")
+    named = {**dict.fromkeys(query, "query"), **dict.fromkeys(body, "body"), **dict.fromkeys(in_path, "path")}
     rest = "query" if method in ("GET", "DELETE") else "body"
-    places = {n: "path" if n in in_path else "query" if n in query else rest for n in parameters}
-    defaults = {n: p.default for n, p in parameters.items() if p.default is not inspect.Parameter.empty}
-    return Endpoint(
-        name=name,
-        method=method,
-        path=path,
-        places=places,
-        required=frozenset(parameters.keys() - defaults.keys()),
-        defaults=defaults,
-        fixed=fixed,
-        returns=signature.return_annotation,
-        payload=payload,
-        safe=safe,
-        kind=kind,
-        session=session,
-        signature=signature,
-    )
+    return {n: named.get(n, rest) for n in parameters}
 
 
 def _calling(endpoint: Endpoint) -> Callable[..., Any]:
@@ -269,6 +308,21 @@ def _calling(endpoint: Endpoint) -> Callable[..., Any]:
         core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
         request = endpoint.request(arguments, user=endpoint.user(arguments, core))
         return endpoint.read(core, request, await core.send(request))
+
+    return call
+
+
+def _paging(endpoint: Endpoint) -> Callable[..., Any]:
+    def call(self: Resource, **arguments: Any) -> Any:
+        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
+
+        async def fetch(changed: Mapping[str, Any]) -> Page[Any]:
+            request = endpoint.request(changed, user=core.options.user)
+            return endpoint.page(core, request, await core.send(request), changed)
+
+        # A mistake shows here, not at the first step.
+        endpoint.request(arguments)
+        return Pages(fetch, arguments)
 
     return call
 
@@ -282,97 +336,3 @@ def _streaming(endpoint: Endpoint) -> Callable[..., Any]:
         return stream_class(core, endpoint.request(arguments, user=user), slot=user)
 
     return call
-
-
-def json_body(body: Mapping[str, Any]) -> bytes:
-    """Return a JSON text.
-
-    Raises:
-        ConfigurationError: a value is none of JSON's; the text says which, and where it stands.
-    """
-    try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain_value)
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        try:
-            where, value = _culprit(body) or ("the body", body)
-        except RecursionError:
-            # It holds itself, or is too deep.
-            where, value = "the body", body
-        raise ConfigurationError(
-            f"{where} is a {type(value).__name__}, which is no JSON value ({error}). "
-            "Give texts, finite numbers, True, False, None, and lists and dicts of them with texts as keys."
-        ) from error
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True, by_alias=True)
-    if isinstance(value, Mapping):
-        return dict(_mapping(value))
-    if isinstance(value, set | frozenset):
-        return [*_items(value)]
-    raise TypeError(f"no JSON for {type(value).__name__}")
-
-
-def _mapping(value: Any) -> Mapping[Any, Any]:
-    """Return what was found to be a mapping, of whatever."""
-    found: Mapping[Any, Any] = value
-    return found
-
-
-def _items(value: Any) -> Iterable[Any]:
-    """Return what was found to be a collection, of whatever."""
-    found: Iterable[Any] = value
-    return found
-
-
-def _culprit(value: Any, where: str = "") -> tuple[str, Any] | None:
-    """Return the place and the value that JSON cannot take."""
-    if isinstance(value, Mapping):
-        for key, item in _mapping(value).items():
-            if not isinstance(key, str) or not _is_sendable(key):
-                return f"A key of {where or 'the body'}", key
-            if found := _culprit(item, f"{where}[{key!r}]" if where else key):
-                return found
-        return None
-    if isinstance(value, list | tuple):
-        return next((found for n, item in enumerate(_items(value)) if (found := _culprit(item, f"{where}[{n}]"))), None)
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_value).encode()
-    except (TypeError, ValueError):
-        return where, value
-    return None
-
-
-def _is_sendable(text: str) -> bool:
-    """False for a text with half of a surrogate pair, which no UTF-8 can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _segment(endpoint: str, name: str, value: Any) -> str:
-    text = str(value.value if isinstance(value, Enum) else value)
-    # An empty or dotted segment would be another route.
-    if value is None or text.strip() in ("", ".", ".."):
-        raise ConfigurationError(f"{endpoint}: {name} is {value!r}; it is a part of the path and must name something.")
-    if not _is_sendable(text):
-        raise ConfigurationError(f"{endpoint}: {name} holds half of a surrogate pair, which is no text.")
-    return quote(text, safe="")
-
-
-def _query_texts(name: str, value: Any) -> list[str]:
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, str) and not _is_sendable(value):
-        raise ConfigurationError(f"{name} holds half of a surrogate pair, which is no text.")
-    if isinstance(value, str | int | float):
-        return [str(value)] if value != "" else []
-    if isinstance(value, list | tuple):
-        return [text for item in _items(value) for text in _query_texts(name, item)]
-    raise ConfigurationError(f"{name} is a {type(value).__name__}; a query takes texts, numbers, and lists of them.")

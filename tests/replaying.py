@@ -1,8 +1,8 @@
 """Recorded exchanges: reading them, and playing them back through respx or a transport that really streams.
 
-A recording under `tests/replay/` is a file of JSON lines. The first says where its facts come from, the second holds the
-request, the third the head of the response, and each further one a piece of the body: the seconds after the head and the
-text, as they came off the wire. A last line with `lost` instead of `data` is a connection that breaks there.
+A recording under `tests/replay/` is a file of JSON lines. The first says where its facts come from, the second holds
+the request, the third the head of the response, and each further one a piece of the body: the seconds after the head
+and the text, as they came off the wire. A last line with `lost` instead of `data` is a connection that breaks there.
 """
 
 import json
@@ -149,6 +149,8 @@ class Body(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
+        # Closing a real connection has to wait too, and must not be skipped by who is cancelled.
+        await anyio.lowlevel.checkpoint()
         if not self._closed:
             self._closed = True
             if self._on_close is not None:

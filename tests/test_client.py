@@ -49,7 +49,7 @@ async def retrieve(coze: AsyncCoze) -> Any:
 # --- construction -----------------------------------------------------------------------------------------------------
 
 
-def test_making_a_client_opens_no_file_and_no_socket_and_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch):
+def test_making_a_client_opens_no_file_and_no_socket_and_needs_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any, **_options: Any) -> Any:
         raise AssertionError
 
@@ -59,13 +59,14 @@ def test_making_a_client_opens_no_file_and_no_socket_and_needs_no_event_loop(mon
     assert AsyncCoze("pat_x").base_url == "https://api.coze.cn"
 
 
-def test_importing_the_package_imports_no_event_loop():
-    code = "import coze_async, sys; print(sorted({'trio', 'asyncio.base_events', 'starlette', 'uvicorn', 'cyclopts'} & set(sys.modules)))"
+def test_importing_the_package_imports_no_event_loop() -> None:
+    heavy = {"trio", "asyncio.base_events", "starlette", "uvicorn", "cyclopts"}
+    code = f"import coze_async, sys; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "[]"
 
 
-async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COZE_API_TOKEN", " pat_from_env ")
     monkeypatch.setenv("COZE_API_BASE", "http://studio.example:8888/")
     transport = Answers(chat())
@@ -77,25 +78,25 @@ async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.
     assert AsyncCoze("pat_x", base_url=COZE_COM_BASE_URL).base_url == "https://api.coze.com"
 
 
-def test_without_a_token_the_error_says_where_to_put_one():
+def test_without_a_token_the_error_says_where_to_put_one() -> None:
     with pytest.raises(ConfigurationError, match=r"COZE_API_TOKEN.*Emulator"):
         AsyncCoze()
 
 
 @pytest.mark.parametrize("token", ["", "  ", "Bearer ", "pat_a b", "pat_a\nb", "pat_密"])
-def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str):
+def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         AsyncCoze(token)
     assert not token.strip() or token not in str(caught.value)
 
 
-def test_what_is_no_login_at_all_is_refused():
+def test_what_is_no_login_at_all_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="auth is a int"):
         AsyncCoze(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the mistake that is tested
 
 
 @pytest.mark.parametrize("token", ["pat_x", "Bearer pat_x", "bearer pat_x", " pat_x\n"])
-async def test_a_token_is_taken_as_people_paste_it(token: str):
+async def test_a_token_is_taken_as_people_paste_it(token: str) -> None:
     transport = Answers(chat())
     await retrieve(AsyncCoze(token, base_url=URL, transport=transport))
     assert transport.requests[0].headers["authorization"] == "Bearer pat_x"
@@ -115,23 +116,23 @@ async def test_a_token_is_taken_as_people_paste_it(token: str):
         ("http://studio.example/?a=1", "more than scheme"),
     ],
 )
-def test_a_base_url_that_cannot_be_right_says_what_would_be(base_url: str, advice: str):
+def test_a_base_url_that_cannot_be_right_says_what_would_be(base_url: str, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice):
         AsyncCoze("pat_x", base_url=base_url)
 
 
-def test_a_password_in_a_base_url_is_refused_and_not_shown():
+def test_a_password_in_a_base_url_is_refused_and_not_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         AsyncCoze("pat_x", base_url="https://me:hunter2@studio.example")
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_client_and_a_transport_together_are_refused():
+def test_a_client_and_a_transport_together_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="http_client or transport, not both"):
         AsyncCoze("pat_x", http_client=httpx.AsyncClient(), transport=Answers(chat()))
 
 
-def test_the_representation_shows_where_but_never_who():
+def test_the_representation_shows_where_but_never_who() -> None:
     assert repr(AsyncCoze("pat_secret")) == "AsyncCoze(TokenAuth(***), base_url='https://api.coze.cn')"
     assert "pat_secret" not in repr(vars(AsyncCoze("pat_secret")))
 
@@ -139,7 +140,7 @@ def test_the_representation_shows_where_but_never_who():
 # --- logins -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_token_callable_is_asked_before_every_attempt():
+async def test_a_token_callable_is_asked_before_every_attempt() -> None:
     tokens = iter(["pat_1", "Bearer pat_2", "pat_3"])
 
     async def token() -> str:
@@ -152,7 +153,7 @@ async def test_a_token_callable_is_asked_before_every_attempt():
     assert [request.headers["authorization"][7:] for request in transport.requests] == ["pat_1", "pat_2", "pat_3"]
 
 
-async def test_a_token_callable_that_returns_no_token_is_a_mistake_of_configuration():
+async def test_a_token_callable_that_returns_no_token_is_a_mistake_of_configuration() -> None:
     async def token() -> Any:
         return None
 
@@ -164,7 +165,7 @@ async def test_a_token_callable_that_returns_no_token_is_a_mistake_of_configurat
     assert transport.requests == []
 
 
-async def test_what_a_token_callable_raises_arrives_and_costs_no_slot():
+async def test_what_a_token_callable_raises_arrives_and_costs_no_slot() -> None:
     async def token() -> str:
         raise LookupError("vault")
 
@@ -174,7 +175,7 @@ async def test_what_a_token_callable_raises_arrives_and_costs_no_slot():
             await coze.chat.ask("Hi", bot_id="b", user_id="u")
 
 
-async def test_session_routes_take_only_the_login_of_a_session():
+async def test_session_routes_take_only_the_login_of_a_session() -> None:
     transport = Answers(chat())
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
     with pytest.raises(ConfigurationError, match=r"POST /api/conversation/chat takes the cookie.*SessionAuth"):
@@ -182,7 +183,7 @@ async def test_session_routes_take_only_the_login_of_a_session():
     assert transport.requests == []
 
 
-async def test_the_login_of_a_session_travels_as_a_cookie():
+async def test_the_login_of_a_session_travels_as_a_cookie() -> None:
     transport = Answers(chat())
     await retrieve(AsyncCoze(SessionAuth("session_key=abcdef"), base_url=URL, transport=transport))
     headers = transport.requests[0].headers
@@ -190,7 +191,7 @@ async def test_the_login_of_a_session_travels_as_a_cookie():
     assert "authorization" not in headers
 
 
-async def test_an_own_login_may_send_any_headers():
+async def test_an_own_login_may_send_any_headers() -> None:
     class Badge(Auth):
         async def headers(self) -> dict[str, str]:
             return {"X-Badge": "7"}
@@ -217,7 +218,7 @@ class Closing(Answers):
         self.closed += 1
 
 
-async def test_a_client_closes_the_transport_that_it_uses():
+async def test_a_client_closes_the_transport_that_it_uses() -> None:
     transport = Closing(chat())
     async with AsyncCoze("pat_x", base_url=URL, transport=transport) as coze:
         await retrieve(coze)
@@ -226,7 +227,7 @@ async def test_a_client_closes_the_transport_that_it_uses():
     await coze.aclose()
 
 
-async def test_a_client_that_sent_nothing_has_nothing_to_close():
+async def test_a_client_that_sent_nothing_has_nothing_to_close() -> None:
     transport = Closing(chat())
     async with AsyncCoze("pat_x", base_url=URL, transport=transport):
         pass
@@ -234,7 +235,7 @@ async def test_a_client_that_sent_nothing_has_nothing_to_close():
 
 
 @pytest.mark.parametrize("used", [True, False])
-async def test_a_closed_client_refuses_to_send(used: bool):
+async def test_a_closed_client_refuses_to_send(used: bool) -> None:
     coze = AsyncCoze("pat_x", base_url=URL, transport=Answers(chat()))
     if used:
         await retrieve(coze)
@@ -250,7 +251,7 @@ async def test_a_closed_client_refuses_to_send(used: bool):
             await call()
 
 
-async def test_a_client_that_the_user_brought_stays_open():
+async def test_a_client_that_the_user_brought_stays_open() -> None:
     async with httpx.AsyncClient(transport=Answers(chat(), event_stream(STREAM)), headers={"X-Theirs": "1"}) as theirs:
         async with AsyncCoze("pat_x", base_url=URL, http_client=theirs) as coze:
             assert (await retrieve(coze)).id == "9"
@@ -260,7 +261,7 @@ async def test_a_client_that_the_user_brought_stays_open():
             await retrieve(coze)
 
 
-async def test_many_tasks_share_one_http_client(monkeypatch: pytest.MonkeyPatch):
+async def test_many_tasks_share_one_http_client(monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
     original = httpx.AsyncClient.__init__
 
@@ -288,7 +289,7 @@ async def ask_as(coze: AsyncCoze, user: str) -> None:
 # --- views ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_view_changes_what_it_names_and_nothing_else():
+async def test_a_view_changes_what_it_names_and_nothing_else() -> None:
     transport = Answers(chat())
     coze = AsyncCoze(
         "pat_x", base_url=URL, transport=transport, headers={"X-A": "1", "X-B": "1"}, retry=Retry(attempts=5)
@@ -306,7 +307,7 @@ async def test_a_view_changes_what_it_names_and_nothing_else():
     assert further.base_url == URL
 
 
-async def test_a_view_has_its_own_time_outs_and_attempts():
+async def test_a_view_has_its_own_time_outs_and_attempts() -> None:
     class Silent(httpx.AsyncBaseTransport):
         asked = 0
 
@@ -328,7 +329,7 @@ async def test_a_view_has_its_own_time_outs_and_attempts():
     assert transport.asked == 4
 
 
-async def test_views_share_limits_and_connections():
+async def test_views_share_limits_and_connections() -> None:
     transport = Closing(chat())
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport, limits=Limits(chat=Rate(1, 10.0, guard=0.0)))
     view = coze.with_options(headers={"X-A": "1"})
@@ -341,7 +342,7 @@ async def test_views_share_limits_and_connections():
         await retrieve(coze)
 
 
-async def test_the_user_of_a_view_counts_where_a_request_names_none():
+async def test_the_user_of_a_view_counts_where_a_request_names_none() -> None:
     told: list[Exchange] = []
     bot = {"code": 0, "data": {"bot_id": "5"}}
     transport = Answers(httpx.Response(200, json=bot))
@@ -353,7 +354,7 @@ async def test_the_user_of_a_view_counts_where_a_request_names_none():
     assert [exchange.user for exchange in told] == ["ann", "bob", "ann"]
 
 
-async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself():
+async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself() -> None:
     class Told(Limiter):
         def __init__(self) -> None:
             self.calls: list[tuple[Any, ...]] = []
@@ -392,7 +393,9 @@ async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself():
 # --- the log of httpx -------------------------------------------------------------------------------------------------
 
 
-async def test_the_log_of_httpx_shows_no_query_of_ours_and_leaves_others_alone(caplog: pytest.LogCaptureFixture):
+async def test_the_log_of_httpx_shows_no_query_of_ours_and_leaves_others_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.INFO):
         await retrieve(AsyncCoze("pat_x", base_url=URL, transport=Answers(chat())))
         async with httpx.AsyncClient(transport=Answers(chat())) as other:
@@ -402,5 +405,5 @@ async def test_the_log_of_httpx_shows_no_query_of_ours_and_leaves_others_alone(c
     assert "http://elsewhere.example/?q=1" in caplog.text
 
 
-def test_the_addresses_of_the_clouds_are_named():
+def test_the_addresses_of_the_clouds_are_named() -> None:
     assert (COZE_CN_BASE_URL, COZE_COM_BASE_URL) == ("https://api.coze.cn", "https://api.coze.com")

@@ -40,7 +40,8 @@ STREAM = 'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}
 
 def coze_with(*answers: httpx.Response | Exception, **options: Any) -> tuple[AsyncCoze, Answers]:
     transport = Answers(*answers)
-    return AsyncCoze("pat_x", base_url=URL, transport=transport, **{"limits": Limits.none(), **options}), transport
+    settings: dict[str, Any] = {"limits": Limits.none(), **options}
+    return AsyncCoze("pat_x", base_url=URL, transport=transport, **settings), transport
 
 
 async def retrieve(coze: AsyncCoze) -> Any:
@@ -58,7 +59,7 @@ async def ask(coze: AsyncCoze) -> Any:
 # --- what is sent -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_request_says_who_asks_and_what_it_takes():
+async def test_a_request_says_who_asks_and_what_it_takes() -> None:
     coze, transport = coze_with(chat(), headers={"X-Team": "blue"})
     await create(coze)
     headers = transport.requests[0].headers
@@ -69,7 +70,7 @@ async def test_a_request_says_who_asks_and_what_it_takes():
     assert headers["x-team"] == "blue"
 
 
-async def test_a_request_without_a_body_names_no_content_type():
+async def test_a_request_without_a_body_names_no_content_type() -> None:
     coze, transport = coze_with(chat())
     await retrieve(coze)
     request = transport.requests[0]
@@ -77,27 +78,27 @@ async def test_a_request_without_a_body_names_no_content_type():
     assert Asked.of(request) == Asked("GET", "/v3/chat/retrieve", {"conversation_id": "7", "chat_id": "9"})
 
 
-async def test_a_stream_is_asked_for_as_a_stream():
+async def test_a_stream_is_asked_for_as_a_stream() -> None:
     coze, transport = coze_with(event_stream(STREAM))
     await ask(coze)
     assert transport.requests[0].headers["accept"] == "text/event-stream"
 
 
-async def test_an_own_header_wins_over_ours_but_never_over_the_credential():
+async def test_an_own_header_wins_over_ours_but_never_over_the_credential() -> None:
     coze, transport = coze_with(chat(), headers={"User-Agent": "mine/1", "Authorization": "Bearer other"})
     await retrieve(coze)
     assert transport.requests[0].headers["user-agent"] == "mine/1"
     assert transport.requests[0].headers["authorization"] == "Bearer pat_x"
 
 
-async def test_a_base_url_keeps_its_path():
+async def test_a_base_url_keeps_its_path() -> None:
     transport = Answers(chat())
     await retrieve(AsyncCoze("pat_x", base_url=f"{URL}/coze/", transport=transport))
     assert transport.requests[0].url.path == "/coze/v3/chat/retrieve"
 
 
 @pytest.mark.parametrize("headers", [{"X-Team": "蓝"}, {"X-Téam": "blue"}])
-async def test_a_header_that_http_cannot_carry_is_found_before_anything_is_sent(headers: dict[str, str]):
+async def test_a_header_that_http_cannot_carry_is_found_before_anything_is_sent(headers: dict[str, str]) -> None:
     coze, transport = coze_with(chat(), headers=headers)
     with pytest.raises(ConfigurationError, match="cannot be sent"):
         await create(coze)
@@ -105,7 +106,7 @@ async def test_a_header_that_http_cannot_carry_is_found_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("error", [httpx.LocalProtocolError("Illegal header value"), httpx.UnsupportedProtocol("ftp")])
-async def test_what_http_itself_refuses_to_send_is_a_mistake_of_configuration(error: Exception):
+async def test_what_http_itself_refuses_to_send_is_a_mistake_of_configuration(error: Exception) -> None:
     coze, transport = coze_with(error)
     with pytest.raises(ConfigurationError, match="cannot be sent"):
         await create(coze)
@@ -115,7 +116,7 @@ async def test_what_http_itself_refuses_to_send_is_a_mistake_of_configuration(er
 # --- what comes back --------------------------------------------------------------------------------------------------
 
 
-async def test_a_compressed_answer_and_a_compressed_stream_are_unpacked():
+async def test_a_compressed_answer_and_a_compressed_stream_are_unpacked() -> None:
     packed = {"content-encoding": "gzip"}
     body = gzip.compress(b'{"code":0,"data":{"id":"9","conversation_id":"7"}}')
     recorded = stream_of(body, headers={"content-type": "application/json", **packed})
@@ -130,7 +131,7 @@ async def test_a_compressed_answer_and_a_compressed_stream_are_unpacked():
 # httpx leaves its own generators behind when unpacking fails, and trio tells of them; the connection is closed.
 @pytest.mark.filterwarnings("ignore:.*(aiter_raw|BoundAsyncStream):pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:.*(aiter_raw|BoundAsyncStream):ResourceWarning")
-async def test_a_compressed_stream_that_is_broken_is_an_interruption():
+async def test_a_compressed_stream_that_is_broken_is_an_interruption() -> None:
     transport = ReplayTransport(stream_of(b"this is not gzip", headers={"content-encoding": "gzip"}))
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
     with pytest.raises(StreamInterruptedError):
@@ -139,12 +140,12 @@ async def test_a_compressed_stream_that_is_broken_is_an_interruption():
 
 
 @pytest.mark.parametrize("kind", ["text/plain", ""])
-async def test_a_stream_under_a_vague_content_type_is_read_as_a_stream(kind: str):
+async def test_a_stream_under_a_vague_content_type_is_read_as_a_stream(kind: str) -> None:
     coze, _ = coze_with(event_stream(STREAM, headers={"content-type": kind}))
     assert (await ask(coze)).chat_id == "9"
 
 
-async def test_an_answer_in_json_where_a_stream_was_asked_for_is_quoted():
+async def test_an_answer_in_json_where_a_stream_was_asked_for_is_quoted() -> None:
     coze, _ = coze_with(chat("completed"))
     with pytest.raises(
         DecodeError, match=r"asked for a stream and answered with application/json.*completed"
@@ -154,21 +155,21 @@ async def test_an_answer_in_json_where_a_stream_was_asked_for_is_quoted():
 
 
 @pytest.mark.parametrize("call", [retrieve, ask])
-async def test_a_page_where_an_answer_was_due_asks_whether_this_is_an_api(call: Any):
+async def test_a_page_where_an_answer_was_due_asks_whether_this_is_an_api(call: Any) -> None:
     page = answer(content=b"<html><title>Sign in</title></html>", headers={"content-type": "text/html"})
     coze, _ = coze_with(page)
     with pytest.raises(DecodeError, match=r"text/html instead of JSON: Sign in\. Is base_url \(http://coze.example\)"):
         await call(coze)
 
 
-async def test_an_answer_without_anything_in_it_is_named_so():
+async def test_an_answer_without_anything_in_it_is_named_so() -> None:
     coze, _ = coze_with(answer(content=b"", headers={"content-type": ""}))
     with pytest.raises(DecodeError, match="no content type instead of JSON: nothing"):
         await retrieve(coze)
 
 
 @pytest.mark.parametrize("status", [400, 500])
-async def test_an_error_under_the_type_of_a_stream_is_an_error(status: int):
+async def test_an_error_under_the_type_of_a_stream_is_an_error(status: int) -> None:
     coze, _ = coze_with(event_stream("event:error\ndata:{}\n\n", headers={}))
     response = httpx.Response(
         status, headers={"content-type": "text/event-stream"}, content=b'{"code":4000,"msg":"bad bot"}'
@@ -178,14 +179,14 @@ async def test_an_error_under_the_type_of_a_stream_is_an_error(status: int):
         await ask(coze)
 
 
-async def test_an_array_or_a_number_instead_of_an_object_cannot_be_read():
+async def test_an_array_or_a_number_instead_of_an_object_cannot_be_read() -> None:
     for body in (b"[1,2]", b"7", b"null", b'{"code":0,"data":[]}'):
         coze, _ = coze_with(answer(content=body))
         with pytest.raises(DecodeError):
             await retrieve(coze)
 
 
-async def test_a_redirect_is_not_followed_but_told():
+async def test_a_redirect_is_not_followed_but_told() -> None:
     coze, transport = coze_with(httpx.Response(307, headers={"location": "https://api.coze.com/v3/chat"}))
     with pytest.raises(APIError, match=r"redirected to https://api.coze.com/v3/chat; set base_url"):
         await create(coze)
@@ -202,7 +203,7 @@ NOT_CONNECTED = httpx.ConnectError("All connection attempts failed")
 @pytest.mark.parametrize(
     "problem", [LOST, httpx.ReadTimeout("slow"), httpx.WriteTimeout("slow"), refusal(5000), answer({}, status=502)]
 )
-async def test_what_may_have_started_a_chat_is_never_sent_again(call: Any, problem: Any):
+async def test_what_may_have_started_a_chat_is_never_sent_again(call: Any, problem: Any) -> None:
     coze, transport = coze_with(problem, chat())
     with pytest.raises(CozeError):
         await call(coze)
@@ -214,7 +215,7 @@ async def test_what_may_have_started_a_chat_is_never_sent_again(call: Any, probl
     "problem",
     [NOT_CONNECTED, httpx.ConnectTimeout("slow"), httpx.PoolTimeout("full"), refusal(4013), refusal(429, status=429)],
 )
-async def test_what_surely_started_nothing_is_sent_again(call: Any, problem: Any):
+async def test_what_surely_started_nothing_is_sent_again(call: Any, problem: Any) -> None:
     good = chat() if call is create else event_stream(STREAM)
     coze, transport = coze_with(problem, problem, good)
     await call(coze)
@@ -224,26 +225,26 @@ async def test_what_surely_started_nothing_is_sent_again(call: Any, problem: Any
 @pytest.mark.parametrize(
     "problem", [LOST, httpx.ReadTimeout("slow"), NOT_CONNECTED, refusal(5000), answer({}, status=503)]
 )
-async def test_what_only_reads_is_sent_again_whatever_happened(problem: Any):
+async def test_what_only_reads_is_sent_again_whatever_happened(problem: Any) -> None:
     coze, transport = coze_with(problem, problem, chat())
     assert (await retrieve(coze)).id == "9"
     assert len(transport.requests) == 3
 
 
-async def test_the_last_error_is_raised_when_all_attempts_are_used_up():
+async def test_the_last_error_is_raised_when_all_attempts_are_used_up() -> None:
     coze, transport = coze_with(refusal(5000, "first"), refusal(5000, "second"), retry=Retry(attempts=2))
     with pytest.raises(ServerError, match="second"):
         await retrieve(coze)
     assert len(transport.requests) == 2
 
 
-async def test_a_wait_that_the_server_asks_for_is_kept():
+async def test_a_wait_that_the_server_asks_for_is_kept() -> None:
     coze, transport = coze_with(refusal(4013, status=429, headers={"retry-after": "7"}), chat())
     await create(coze)
     assert 7.0 <= transport.gaps[0] <= 7.5
 
 
-async def test_a_wait_that_is_too_long_is_left_to_the_caller():
+async def test_a_wait_that_is_too_long_is_left_to_the_caller() -> None:
     coze, transport = coze_with(refusal(4013, status=429, headers={"retry-after": "3600"}), chat())
     with pytest.raises(RateLimitError) as caught:
         await create(coze)
@@ -251,7 +252,7 @@ async def test_a_wait_that_is_too_long_is_left_to_the_caller():
     assert len(transport.requests) == 1
 
 
-async def test_a_server_that_is_down_is_not_asked_three_times_by_everybody():
+async def test_a_server_that_is_down_is_not_asked_three_times_by_everybody() -> None:
     coze, transport = coze_with(refusal(5000), retry=Retry(attempts=4, budget=10.0))
     for _ in range(100):
         with pytest.raises(ServerError):
@@ -259,7 +260,7 @@ async def test_a_server_that_is_down_is_not_asked_three_times_by_everybody():
     assert len(transport.requests) == 110
 
 
-async def test_a_refused_user_waits_and_no_other():
+async def test_a_refused_user_waits_and_no_other() -> None:
     coze, transport = coze_with(
         refusal(4013, status=429, headers={"retry-after": "9"}), chat(), chat(), limits=Limits(), retry=Retry.none()
     )  # fmt: skip
@@ -270,7 +271,7 @@ async def test_a_refused_user_waits_and_no_other():
     assert transport.gaps == pytest.approx([0.0, 9.0], abs=0.001)
 
 
-async def test_a_refused_attempt_gives_its_slot_back():
+async def test_a_refused_attempt_gives_its_slot_back() -> None:
     coze, _ = coze_with(refusal(4000), limits=Limits(chats_at_once=1))
     for call in (ask, ask, create, create):
         with pytest.raises(BadRequestError), anyio.fail_after(1):
@@ -280,7 +281,7 @@ async def test_a_refused_attempt_gives_its_slot_back():
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-async def test_every_attempt_is_told_to_whoever_watches():
+async def test_every_attempt_is_told_to_whoever_watches() -> None:
     told: list[Exchange] = []
     coze, _ = coze_with(
         refusal(4013, status=429, headers={"x-tt-logid": "L1"}), NOT_CONNECTED, chat(), observe=told.append
@@ -296,7 +297,7 @@ async def test_every_attempt_is_told_to_whoever_watches():
     assert (third.attempt, third.status, third.error, third.retry_in) == (3, 200, None, None)
 
 
-async def test_how_long_an_attempt_took_is_told():
+async def test_how_long_an_attempt_took_is_told() -> None:
     told: list[Exchange] = []
     slow = stream_of(
         (1.5, b'{"code":0,"data":{"id":"9","conversation_id":"7"}}'), headers={"content-type": "application/json"}
@@ -306,7 +307,7 @@ async def test_how_long_an_attempt_took_is_told():
     assert told[0].seconds == pytest.approx(1.5)
 
 
-async def test_a_watcher_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixture):
+async def test_a_watcher_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def fail(exchange: Exchange) -> None:
         raise ZeroDivisionError(exchange.path)
 
@@ -315,7 +316,7 @@ async def test_a_watcher_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixt
     assert "`observe` failed on GET /v3/chat/retrieve" in caplog.text
 
 
-async def test_the_log_tells_of_attempts_without_queries_or_tokens(caplog: pytest.LogCaptureFixture):
+async def test_the_log_tells_of_attempts_without_queries_or_tokens(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         coze, _ = coze_with(refusal(5000), chat())
         await retrieve(coze)
@@ -345,7 +346,7 @@ async def time_of(call: Any, coze: AsyncCoze, match: str) -> float:
     return anyio.current_time() - began
 
 
-async def test_a_server_that_says_nothing_is_given_up_in_time():
+async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
     coze = AsyncCoze(
         "pat_x", base_url=URL, transport=Silent(), timeouts=Timeouts(first_event=20.0, idle=30.0), retry=Retry.none()
     )
@@ -360,7 +361,7 @@ async def test_a_server_that_says_nothing_is_given_up_in_time():
     ) == pytest.approx(30.0)
 
 
-async def test_an_answer_that_stops_in_the_middle_is_given_up_in_time():
+async def test_an_answer_that_stops_in_the_middle_is_given_up_in_time() -> None:
     half = stream_of((1.0, b'{"code":0,'), headers=JSON, endless=True)
     transport = ReplayTransport(half)
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport, timeouts=Timeouts(idle=30.0))
@@ -368,7 +369,7 @@ async def test_an_answer_that_stops_in_the_middle_is_given_up_in_time():
     assert transport.open_bodies == 0
 
 
-async def test_a_connection_that_is_lost_in_the_middle_of_an_answer_is_told_as_such():
+async def test_a_connection_that_is_lost_in_the_middle_of_an_answer_is_told_as_such() -> None:
     transport = ReplayTransport(stream_of(b'{"code":0,', headers=JSON, lost="peer closed connection"))
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
     with pytest.raises(
@@ -378,7 +379,7 @@ async def test_a_connection_that_is_lost_in_the_middle_of_an_answer_is_told_as_s
     assert transport.open_bodies == 0
 
 
-async def test_a_total_time_holds_for_all_attempts_together():
+async def test_a_total_time_holds_for_all_attempts_together() -> None:
     coze, transport = coze_with(
         refusal(4013, status=429, headers={"retry-after": "7"}), timeouts=Timeouts(total=20.0), retry=Retry(attempts=9)
     )
@@ -386,7 +387,7 @@ async def test_a_total_time_holds_for_all_attempts_together():
     assert len(transport.requests) == 3
 
 
-async def test_an_error_within_the_total_time_is_itself():
+async def test_an_error_within_the_total_time_is_itself() -> None:
     coze, _ = coze_with(refusal(4000), timeouts=Timeouts(total=20.0))
     with pytest.raises(BadRequestError):
         await create(coze)
@@ -405,14 +406,20 @@ async def test_an_error_within_the_total_time_is_itself():
         (httpx.ReadTimeout(""), r"no answer within 120 s \(Timeouts.idle\)"),
     ],
 )
-async def test_every_limit_of_time_is_told_by_its_name(problem: Exception, match: str):
+async def test_every_limit_of_time_is_told_by_its_name(problem: Exception, match: str) -> None:
     coze, _ = coze_with(problem, retry=Retry.none())
     with pytest.raises(RequestTimeoutError, match=match) as caught:
         await create(coze)
     assert isinstance(caught.value, TimeoutError)
 
 
-async def test_a_host_that_cannot_be_reached_says_where_to_look():
+async def test_a_limit_of_the_transport_itself_is_told_as_such() -> None:
+    coze, _ = coze_with(httpx.ReadTimeout(""), retry=Retry.none(), timeouts=Timeouts(idle=None))
+    with pytest.raises(RequestTimeoutError, match=r"no answer in time .*a limit of the transport"):
+        await create(coze)
+
+
+async def test_a_host_that_cannot_be_reached_says_where_to_look() -> None:
     coze, _ = coze_with(httpx.ConnectError("[Errno -2] Name or service not known"), retry=Retry.none())
     with pytest.raises(
         TransportError, match=r"no connection to http://coze.example: .*not known\. Check the base URL"
@@ -458,7 +465,7 @@ CREATED = b'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7
         Timeouts(idle=30.0, first_event=None),
     ],
 )
-async def test_httpx_own_transport_keeps_the_time_between_two_pieces(timeouts: Timeouts):
+async def test_httpx_own_transport_keeps_the_time_between_two_pieces(timeouts: Timeouts) -> None:
     async with (
         silent_port(HEAD, b"%x\r\n%s\r\n" % (len(CREATED), CREATED)) as url,
         AsyncCoze("pat_x", base_url=url, timeouts=timeouts) as coze,
@@ -471,7 +478,7 @@ async def test_httpx_own_transport_keeps_the_time_between_two_pieces(timeouts: T
         assert caught.value.partial.chat_id == "9"
 
 
-async def test_httpx_own_transport_keeps_the_time_of_the_first_event():
+async def test_httpx_own_transport_keeps_the_time_of_the_first_event() -> None:
     timeouts = Timeouts(idle=30.0, first_event=20.0)
     async with silent_port() as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze:
         with pytest.raises(RequestTimeoutError, match=r"within 20 s \(Timeouts.first_event\)"):
@@ -487,7 +494,7 @@ async def test_httpx_own_transport_keeps_the_time_of_the_first_event():
             await create(coze)
 
 
-async def test_a_port_where_nobody_listens_is_a_transport_error():
+async def test_a_port_where_nobody_listens_is_a_transport_error() -> None:
     async with silent_port() as url:
         pass
     async with AsyncCoze("pat_x", base_url=url, retry=Retry.none()) as coze:
@@ -505,7 +512,7 @@ def session(base_url: str) -> Session:
     return Session(base_url=base_url, auth=TokenAuth("pat_x"), limiter=LocalLimiter(), budget=Budget(1.0))
 
 
-async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatch: pytest.MonkeyPatch):
+async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[ssl.SSLContext] = []
     original = httpx.create_ssl_context
 
@@ -530,7 +537,7 @@ async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatc
     _core._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_a_body_that_never_ends_after_closing_is_left_alone():
+async def test_a_body_that_never_ends_after_closing_is_left_alone() -> None:
     """Some transport may hand out bytes even when closed: closing still ends."""
 
     class Endless(httpx.AsyncByteStream):
@@ -554,7 +561,7 @@ async def test_a_body_that_never_ends_after_closing_is_left_alone():
     await stream.aclose()
 
 
-def test_a_recording_can_be_cut_anywhere_without_losing_a_byte_or_its_time():
+def test_a_recording_can_be_cut_anywhere_without_losing_a_byte_or_its_time() -> None:
     recorded: Recording = stream_of((1.0, b"abc"), (2.0, b"defg"))
     assert recorded.cut([2, 5]).pieces == (Piece(1.0, b"ab"), Piece(2.0, b"cde"), Piece(2.0, b"fg"))
     assert recorded.by_bytes().body == recorded.whole().body == b"abcdefg"

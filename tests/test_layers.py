@@ -17,10 +17,12 @@ ROOT = Path(coze_async.__file__).parent
 ROWS: list[set[str]] = [
     {"_codes", "_version"},
     {"_errors", "models"},
-    {"_sse", "_retry", "_limits", "_logging", "_envelope", "_exchange"},
-    {"_config"},
+    {"_sse", "_retry", "_limits", "_logging", "_envelope", "_exchange", "_encoding", "_pages"},
+    {"_config", "_token"},
+    {"_token_endpoint", "_token_store"},
     {"_auth"},
-    {"_core"},
+    {"_oauth", "_jwt", "_core"},
+    {"_oauth_config"},
     {"_stream"},
     {"_chat_stream", "_workflow_stream"},
     {"_endpoint", "_question", "_polling", "_replies"},
@@ -35,7 +37,7 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {"_core", "_auth", "_sse", "_config"}
+MAY_USE_HTTPX = {"_core", "_token_endpoint", "_sse", "_config"}
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).
 WITHOUT_IO = {
     "_codes",

@@ -6,7 +6,7 @@ What is expected of each recording was read by hand out of the facts that its fi
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import respx
@@ -237,7 +237,7 @@ async def played(recorded: Recording, opens: Opens) -> Outcome:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_a_recorded_stream_gives_these_events_and_this_end(name: str):
+async def test_a_recorded_stream_gives_these_events_and_this_end(name: str) -> None:
     expected, recorded = STREAMS[name], recording(name)
     outcome = await played(recorded, expected.opens)
     assert outcome.names == expected.events
@@ -250,7 +250,7 @@ async def test_a_recorded_stream_gives_these_events_and_this_end(name: str):
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_the_chunks_of_a_recorded_stream_do_not_matter(name: str):
+async def test_the_chunks_of_a_recorded_stream_do_not_matter(name: str) -> None:
     expected, recorded = STREAMS[name], recording(name)
     as_recorded = await played(recorded, expected.opens)
     assert await played(recorded.whole(), expected.opens) == as_recorded
@@ -261,13 +261,13 @@ async def test_the_chunks_of_a_recorded_stream_do_not_matter(name: str):
 @pytest.mark.parametrize("name", ["cloud_chat_chinese_in_odd_chunks", "studio_workflow_lines", "plus_chat"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=st.lists(st.integers(0, 1500), max_size=12))
-async def test_random_chunks_of_a_recorded_stream_do_not_matter(name: str, edges: list[int]):
+async def test_random_chunks_of_a_recorded_stream_do_not_matter(name: str, edges: list[int]) -> None:
     expected, recorded = STREAMS[name], recording(name)
     assert await played(recorded.cut(edges), expected.opens) == await played(recorded.whole(), expected.opens)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_respx_plays_a_recorded_stream_as_often_as_it_is_asked_for(name: str):
+async def test_respx_plays_a_recorded_stream_as_often_as_it_is_asked_for(name: str) -> None:
     expected, recorded = STREAMS[name], recording(name)
     streamed = await played(recorded, expected.opens)
     with respx.mock(base_url=URL) as router:
@@ -290,7 +290,7 @@ async def error_of(name: str) -> Any:
     return caught.value
 
 
-async def test_a_chat_brings_its_ids_usage_and_follow_ups():
+async def test_a_chat_brings_its_ids_usage_and_follow_ups() -> None:
     result = await result_of("cloud_chat_text")
     assert (result.chat_id, result.conversation_id, result.status) == ("9001", "7001", "completed")
     assert result.follow_ups == ["What can you do?", "Tell me a joke."]
@@ -298,13 +298,13 @@ async def test_a_chat_brings_its_ids_usage_and_follow_ups():
     assert result.logid == "20251010120000ABCDEF0123456789AB01"
 
 
-async def test_a_misspelt_status_and_other_usage_keys_are_understood():
+async def test_a_misspelt_status_and_other_usage_keys_are_understood() -> None:
     result = await result_of("cloud_chat_bare_done")
     assert result.status == "completed"
     assert (result.usage.input_count, result.usage.output_count) == (4, 3)
 
 
-async def test_audio_comes_in_pieces_that_are_no_part_of_the_text():
+async def test_audio_comes_in_pieces_that_are_no_part_of_the_text() -> None:
     outcome = await played(recording("cloud_chat_audio"), ask_by_voice)
     assert [event.message.content for event in outcome.events if isinstance(event, AudioDelta)] == [
         "AAECAw==",
@@ -316,19 +316,19 @@ async def test_audio_comes_in_pieces_that_are_no_part_of_the_text():
     assert outcome.result.tool_calls == []
 
 
-async def test_what_a_plug_in_was_asked_and_answered_is_kept_beside_the_answer():
+async def test_what_a_plug_in_was_asked_and_answered_is_kept_beside_the_answer() -> None:
     result = await result_of("cloud_chat_tools")
     assert [message.type for message in result.messages] == ["function_call", "tool_response", "answer", "verbose"]
     assert result.answers == ["-3 degrees."]
 
 
-async def test_interleaved_answers_are_put_together_by_id():
+async def test_interleaved_answers_are_put_together_by_id() -> None:
     result = await result_of("cloud_chat_several_answers")
     assert result.answers == ["One and a half", "Two"]
 
 
 @pytest.mark.parametrize("name", ["cloud_chat_knowledge", "studio_chat"])
-async def test_knowledge_is_read_out_of_json_in_json_and_its_addresses_repaired(name: str):
+async def test_knowledge_is_read_out_of_json_in_json_and_its_addresses_repaired(name: str) -> None:
     result = await result_of(name)
     first, second = result.knowledge
     assert (first.text, first.score, first.document.name) == ("Returns are free for 30 days.", 0.91, "returns.md")
@@ -337,12 +337,12 @@ async def test_knowledge_is_read_out_of_json_in_json_and_its_addresses_repaired(
     assert "Returns" not in result.text
 
 
-async def test_thoughts_are_kept_apart_from_the_answer():
+async def test_thoughts_are_kept_apart_from_the_answer() -> None:
     result = await result_of("cloud_chat_reasoning")
     assert (result.reasoning, result.text) == ("2+2 is 4", "4")
 
 
-async def test_a_failed_chat_carries_its_own_code_its_chat_and_what_came_before():
+async def test_a_failed_chat_carries_its_own_code_its_chat_and_what_came_before() -> None:
     error = await error_of("cloud_chat_failed")
     assert (error.code, error.msg, error.chat.status, error.partial.text) == (
         5000,
@@ -353,32 +353,32 @@ async def test_a_failed_chat_carries_its_own_code_its_chat_and_what_came_before(
     assert error.logid == "20251010120000ABCDEF0123456789AB01"
 
 
-async def test_an_exhausted_quota_inside_a_chat_says_that_repeating_will_not_help():
+async def test_an_exhausted_quota_inside_a_chat_says_that_repeating_will_not_help() -> None:
     error = await error_of("cloud_chat_quota")
     assert error.chat.id == "9001"
     assert "credits" in str(error).lower()
     assert "top up" in str(error)
 
 
-async def test_a_bare_failure_keeps_the_ids_that_the_chat_had():
+async def test_a_bare_failure_keeps_the_ids_that_the_chat_had() -> None:
     error = await error_of("cloud_chat_failed_bare")
     assert (error.chat.id, error.chat.conversation_id, error.msg) == ("9001", "7001", "error")
 
 
-async def test_a_json_error_names_its_log_id_wherever_it_stands():
+async def test_a_json_error_names_its_log_id_wherever_it_stands() -> None:
     assert (await error_of("cloud_chat_json_instead")).logid == "20251010120000ABCDEF0123456789AB03"
     assert (await error_of("cloud_chat_json_with_200")).logid == "20251010120000ABCDEF0123456789AB02"
     assert (await error_of("studio_chat_bad_key")).logid == "0b54c4a1-6f3e-4d0a-9c7b-2f1d5f6a7b02"
 
 
-async def test_a_chat_that_requires_action_names_its_tool_calls():
+async def test_a_chat_that_requires_action_names_its_tool_calls() -> None:
     result = await result_of("cloud_chat_requires_action")
     call, question = result.tool_calls
     assert (call.id, call.function.name, call.function.arguments) == ("call-1", "door", '{"open":true}')
     assert (question.type, question.function) == ("reply_message", None)
 
 
-async def test_what_this_version_does_not_know_is_kept():
+async def test_what_this_version_does_not_know_is_kept() -> None:
     outcome = await played(recording("cloud_chat_unknown_events"), ask)
     assert outcome.events[2] == UnknownEvent(event="conversation.message.sparkle", data='{"a":1}')
     assert isinstance(outcome.result, ChatResult)
@@ -386,17 +386,17 @@ async def test_what_this_version_does_not_know_is_kept():
     assert (answer.model_extra, horoscope.type) == ({"mood": "sunny"}, "horoscope")
 
 
-async def test_a_chatflow_names_its_run_at_the_end():
+async def test_a_chatflow_names_its_run_at_the_end() -> None:
     outcome = await played(recording("cloud_chatflow"), flow)
     assert outcome.events[-1] == StreamDone(event="done", debug_url="https://www.coze.cn/work_flow?execute_id=7400")
 
 
-async def test_a_chatflow_that_asks_something_shows_it_as_a_tool_call():
+async def test_a_chatflow_that_asks_something_shows_it_as_a_tool_call() -> None:
     result = await result_of("cloud_chatflow_interrupt")
     assert [call.type for call in result.tool_calls] == ["reply_message"]
 
 
-async def test_events_of_a_workflow_are_numbered_and_heart_beats_passed_over():
+async def test_events_of_a_workflow_are_numbered_and_heart_beats_passed_over() -> None:
     outcome = await played(recording("cloud_workflow"), run)
     assert [event.id for event in outcome.events] == [0, 1, 2, 3]
     assert isinstance(outcome.result, WorkflowRun)
@@ -406,21 +406,21 @@ async def test_events_of_a_workflow_are_numbered_and_heart_beats_passed_over():
     assert outcome.result.usage.token_count == 15
 
 
-async def test_a_workflow_that_fails_says_why_and_where_to_look():
+async def test_a_workflow_that_fails_says_why_and_where_to_look() -> None:
     error = await error_of("cloud_workflow_error")
     assert error.msg == "Request parameter error"
     assert error.debug_url == "https://www.coze.cn/work_flow?execute_id=7411"
     assert "https://www.coze.cn/work_flow?execute_id=7411" in str(error)
 
 
-async def test_a_plain_text_error_of_a_workflow_is_told_whole():
+async def test_a_plain_text_error_of_a_workflow_is_told_whole() -> None:
     error = await error_of("studio_workflow_plain_error")
     assert error.msg == "workflow execution failed\ncaused by: node 1001 timed out"
     assert error.code is None
 
 
 @pytest.mark.parametrize("name", ["cloud_workflow_interrupt", "studio_workflow_lower_case"])
-async def test_an_interrupt_holds_what_resume_needs(name: str):
+async def test_an_interrupt_holds_what_resume_needs(name: str) -> None:
     outcome = await played(recording(name), run)
     interrupt = outcome.events[-1]
     assert isinstance(interrupt, WorkflowInterrupt)
@@ -429,27 +429,27 @@ async def test_an_interrupt_holds_what_resume_needs(name: str):
     assert outcome.result.interrupt_data == interrupt.interrupt_data
 
 
-async def test_a_chat_that_somebody_cancelled_ends_without_an_error():
+async def test_a_chat_that_somebody_cancelled_ends_without_an_error() -> None:
     assert (await result_of("studio_chat_cancelled")).status == "canceled"
 
 
-async def test_an_error_event_is_the_truth_whatever_follows():
+async def test_an_error_event_is_the_truth_whatever_follows() -> None:
     error = await error_of("studio_chat_error_then_completed")
     assert (error.msg, error.partial.text) == ("Internal Server Error", "Hi")
     assert error.logid == "0b54c4a1-6f3e-4d0a-9c7b-2f1d5f6a7b01"
 
 
-async def test_an_empty_stream_is_an_error_that_says_so():
+async def test_an_empty_stream_is_an_error_that_says_so() -> None:
     assert "empty stream" in str(await error_of("studio_chat_empty"))
 
 
-async def test_the_nested_form_of_coze_plus_is_unwrapped():
+async def test_the_nested_form_of_coze_plus_is_unwrapped() -> None:
     result = await result_of("plus_chat")
     assert (result.chat_id, result.conversation_id) == ("9001", "7001")
     assert (result.usage.input_count, result.usage.output_count, result.usage.token_count) == (10, 20, 30)
 
 
-async def test_a_server_that_names_a_wait_is_quoted():
+async def test_a_server_that_names_a_wait_is_quoted() -> None:
     error = await error_of("plus_chat_limited")
     assert error.retry_after == 7.0
     assert "7 s" in str(error)
@@ -501,7 +501,8 @@ def shown(answer: Any) -> Any:
     """The part of an answer that the table below names."""
     match answer:
         case list():
-            return [(message.type, message.content) for message in answer if message.type == "answer"]
+            listed = cast("list[Message]", answer)
+            return [(message.type, message.content) for message in listed if message.type == "answer"]
         case ChatResult():
             return answer.text
         case WorkflowRun():
@@ -537,7 +538,7 @@ REFUSALS: dict[str, tuple[Calls, type[APIError], int | None, str | None]] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_a_recorded_answer_is_read(name: str):
+async def test_a_recorded_answer_is_read(name: str) -> None:
     call, expected = ANSWERS[name]
     for recorded in (recording(name), recording(name).by_bytes()):
         coze, transport = coze_over(recorded)
@@ -547,7 +548,7 @@ async def test_a_recorded_answer_is_read(name: str):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_respx_plays_a_recorded_answer_as_often_as_it_is_asked_for(name: str):
+async def test_respx_plays_a_recorded_answer_as_often_as_it_is_asked_for(name: str) -> None:
     call, expected = ANSWERS[name]
     asked = recording(name).asked
     with respx.mock(base_url=URL) as router:
@@ -557,7 +558,7 @@ async def test_respx_plays_a_recorded_answer_as_often_as_it_is_asked_for(name: s
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-async def test_a_recorded_refusal_is_the_error_that_it_describes(name: str):
+async def test_a_recorded_refusal_is_the_error_that_it_describes(name: str) -> None:
     call, error_class, code, logid = REFUSALS[name]
     coze, transport = coze_over(recording(name))
     with pytest.raises(APIError) as caught:
@@ -569,21 +570,21 @@ async def test_a_recorded_refusal_is_the_error_that_it_describes(name: str):
     assert transport.open_bodies == 0
 
 
-async def test_the_page_of_a_gateway_is_quoted_by_its_title():
+async def test_the_page_of_a_gateway_is_quoted_by_its_title() -> None:
     coze, _ = coze_over(recording("gateway_html"))
     with pytest.raises(ServerError, match=r"HTTP 502\): 502 Bad Gateway\.") as caught:
         await retrieve(coze)
     assert "<" not in str(caught.value)
 
 
-async def test_a_retrieved_chat_shows_the_error_of_the_chat_and_not_of_the_call():
+async def test_a_retrieved_chat_shows_the_error_of_the_chat_and_not_of_the_call() -> None:
     coze, _ = coze_over(recording("cloud_retrieve_failed"))
     chat = await coze.chat.retrieve(conversation_id="7001", chat_id="9001")
     assert chat.error is not None
     assert (chat.error.code, chat.error.msg) == (4028, "credits")
 
 
-async def test_an_answer_at_once_brings_ids_and_usage_too():
+async def test_an_answer_at_once_brings_ids_and_usage_too() -> None:
     coze, transport = coze_over(recording("plus_chat_at_once"))
     result = await coze.chat.create_and_poll("Hi", bot_id="5001", user_id="u-1")
     assert (result.conversation_id, result.status, result.usage.token_count if result.usage else None) == (
@@ -594,7 +595,7 @@ async def test_an_answer_at_once_brings_ids_and_usage_too():
     assert len(transport.requests) == 1
 
 
-def test_every_recording_is_played_and_says_where_it_comes_from():
+def test_every_recording_is_played_and_says_where_it_comes_from() -> None:
     assert set(recordings()) == STREAMS.keys() | ANSWERS.keys() | REFUSALS.keys()
     for name in recordings():
         recorded = recording(name)

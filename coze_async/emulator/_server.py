@@ -85,6 +85,8 @@ async def serve(app: Starlette, host: str, port: int, task_status: anyio.abc.Tas
     # In a thread uvicorn leaves the signals alone; its log would call every broken connection an error.
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False))
     with socket.create_server((host, port), family=family) as listener:
+        # asyncio sets this only for sockets it makes itself: without it an answer in two pieces takes 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound: int = listener.getsockname()[1]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_run_in_thread, partial(server.run, sockets=[listener]), tasks.cancel_scope)

@@ -56,7 +56,12 @@ def read_object(model: type[M], value: Any) -> M:
         try:
             return cast("M", model.__pydantic_validator__.validate_python(remaining))
         except ValidationError as error:
-            refused = [entry["loc"] for entry in error.errors(include_url=False) if entry["type"] != "missing"]
+            refused = [
+                # An empty object is as good as none; an id that is missing from one with something in it is an error.
+                entry["loc"][:-1] if entry["type"] == "missing" else entry["loc"]
+                for entry in error.errors(include_url=False)
+                if entry["type"] != "missing" or entry["input"] == {}
+            ]
             if not sum(_remove(remaining, location) for location in reversed(refused)):
                 raise
             _log.debug("%s: left out what the model does not take: %s", model.__name__, refused)

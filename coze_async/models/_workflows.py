@@ -19,6 +19,11 @@ def _code(value: Any) -> Any:
     return value or 0
 
 
+def _as_text(value: Any) -> Any:
+    """A result is a text; one that was not put into a text is worth keeping too."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
 class WorkflowRunHistory(CozeModel):
     """The record of an asynchronous run. Times are Unix seconds."""
 
@@ -67,7 +72,7 @@ class WorkflowRunHistory(CozeModel):
 class WorkflowRun(CozeModel):
     """What a workflow answered."""
 
-    data: str = ""
+    data: Annotated[str, BeforeValidator(_as_text)] = ""
     """The result as text: usually JSON, sometimes plain; empty for a run that was only started."""
     execute_id: str | None = None
     """Names an asynchronous run."""

@@ -65,6 +65,7 @@ class ChatMessagesResource(Resource):
 
         Source: coze.cn page list_chat_messages; Coze Studio 4f786d6 answers under `Messages`.
         """
+        ...
 
 
 class ChatResource(Resource):
@@ -169,6 +170,7 @@ class ChatResource(Resource):
 
         Source: coze.cn page retrieve_chat.
         """
+        ...
 
     @post("/v3/chat/cancel", safe=True, payload=("data", "ChatV3ChatDetail"))
     async def cancel(self, *, conversation_id: str, chat_id: str) -> Chat:
@@ -179,6 +181,7 @@ class ChatResource(Resource):
 
         Source: coze.cn page chat_cancel; Coze Studio 4f786d6 answers under `ChatV3ChatDetail`.
         """
+        ...
 
     @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": False})
     async def submit_tool_outputs(
@@ -191,6 +194,7 @@ class ChatResource(Resource):
 
         Source: coze.cn page chat_submit_tool_outputs.
         """
+        ...
 
     @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": True})
     def submit_tool_outputs_stream(
@@ -200,6 +204,7 @@ class ChatResource(Resource):
 
         Source: coze.cn page chat_submit_tool_outputs.
         """
+        ...
 
     # conversation_id in the body is ignored by the clouds and starts a new conversation (py, js, go, page chat_v3).
     @post("/v3/chat", query=("conversation_id",), fixed={"stream": True}, kind="chat")
@@ -224,6 +229,7 @@ class ChatResource(Resource):
         custom_config: Mapping[str, Any] | None = None,
     ) -> ChatStream:
         """Start a chat and stream the answer. Source: coze.cn page chat_v3."""
+        ...
 
     @post("/v3/chat", query=("conversation_id",), fixed={"stream": False}, kind="chat")
     async def _create(
@@ -247,6 +253,7 @@ class ChatResource(Resource):
         custom_config: Mapping[str, Any] | None = None,
     ) -> Chat:
         """Start a chat without streaming. Source: coze.cn page chat_v3."""
+        ...
 
     @staticmethod
     def _arguments(message: Question | None, bot_id: str, user_id: str, options: ChatOptions) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class DraftBotsResource(Resource):
 
         Source: Coze Studio 4f786d6 and Coze Plus fb00b21, interface description.
         """
+        ...
 
     @post("/api/draftbot/update_display_info", session=True, kind="bot_management")
     async def update_display_info(
@@ -60,6 +61,7 @@ class DraftBotsResource(Resource):
 
         Source: Coze Studio 4f786d6 and Coze Plus fb00b21, interface description.
         """
+        ...
 
     @post("/api/draftbot/publish", session=True, kind="bot_management")
     async def publish(
@@ -102,6 +104,7 @@ class DraftBotsResource(Resource):
 
         Source: Coze Studio 4f786d6 and Coze Plus fb00b21, interface description.
         """
+        ...
 
 
 class StudioResource(Resource):
@@ -163,6 +166,7 @@ class StudioResource(Resource):
         shortcut_cmd_id: str | None = None,
     ) -> ChatStream:
         """Chat through the web page's route. Source: Coze Studio 4f786d6, interface description."""
+        ...
 
 
 _AGENT_RUN = StudioResource._agent_run.endpoint  # type: ignore[attr-defined]  # noqa: SLF001

@@ -10,12 +10,18 @@ from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import ConfigurationError, DecodeError, NotFoundError, PollTimeoutError, WorkflowError, explain
+from coze_async._pages import ByNumber, Pages
 from coze_async._polling import poll
 from coze_async._question import Question, messages_for
 from coze_async._workflow_stream import WorkflowStream
-from coze_async.models import Message, WorkflowRun, WorkflowRunHistory
+from coze_async.models import Message, WorkflowBasic, WorkflowInfo, WorkflowRun, WorkflowRunHistory
+from coze_async.resources.workflow_parts import (
+    RunHistoriesResource,
+    WorkflowCollaboratorsResource,
+    WorkflowVersionsResource,
+)
 
-__all__ = ["WorkflowsResource"]
+__all__ = ["WorkflowRunsResource", "WorkflowsResource"]
 
 
 class WorkflowsResource(Resource):
@@ -25,6 +31,9 @@ class WorkflowsResource(Resource):
         super().__init__(core)
         # Until a self-hosted server says otherwise.
         self._has_cloud_route = True
+        self.runs = WorkflowRunsResource(core)
+        self.versions = WorkflowVersionsResource(core)
+        self.collaborators = WorkflowCollaboratorsResource(core)
 
     @post("/v1/workflow/run", payload=())
     async def run(
@@ -60,6 +69,7 @@ class WorkflowsResource(Resource):
 
         Source: coze.cn page workflow_run. `/v3/workflows/run`, which some articles name, does not exist.
         """
+        ...
 
     @post("/v1/workflow/stream_run")
     def stream(
@@ -77,6 +87,7 @@ class WorkflowsResource(Resource):
 
         Source: coze.cn page workflow_stream_run.
         """
+        ...
 
     @post("/v1/workflow/stream_resume")
     def resume(
@@ -101,6 +112,7 @@ class WorkflowsResource(Resource):
 
         Source: coze.cn page workflow_resume.
         """
+        ...
 
     def chat(
         self,
@@ -225,31 +237,118 @@ class WorkflowsResource(Resource):
         connector_id: str | None = None,
     ) -> ChatStream:
         """Run a chatflow. Source: coze.cn page workflow_chat."""
+        ...
 
     async def _history(self, ids: Mapping[str, str]) -> WorkflowRunHistory:
         """Look at a run, on whichever route the server has."""
         histories = None
         if self._has_cloud_route:
             try:
-                histories = await self._histories(**ids)
+                histories = await self.runs.run_histories.retrieve(**ids)
             except NotFoundError as error:
                 # A run that is missing has a code of Coze; a route that is missing is a plain 404.
                 if error.status != 404 or error.code not in (None, 404):
                     raise
                 self._has_cloud_route = False
         if histories is None:
-            histories = await self._histories_of_studio(**ids)
+            histories = await self.runs.run_histories.get_run_history(**ids)
         if not histories:
             raise DecodeError(f"The server has no history of the run {ids['execute_id']}.")
         return histories[0]
 
-    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
-    async def _histories(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
-        """Read an asynchronous run: a list of one. Source: coze.cn page workflow_history."""
+    @get("/v1/workflows/{workflow_id}")
+    async def retrieve(
+        self,
+        *,
+        workflow_id: str,
+        connector_id: str | None = None,
+        is_debug: bool | None = None,
+        caller: str | None = None,
+        include_chatflow_role: bool | None = None,
+        include_input_output: bool | None = None,
+    ) -> WorkflowInfo:
+        """Read workflow information.
 
-    @get("/v1/workflow/get_run_history")
-    async def _histories_of_studio(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
-        """Read an asynchronous run on a self-hosted server. Source: Coze Studio 4f786d6, router."""
+        Args:
+            workflow_id: Workflow id.
+            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            is_debug: Debug flag (internal).
+            caller: Caller tag (internal).
+            include_chatflow_role: Include chatflow role in answer.
+            include_input_output: Include input and output schema.
+
+        Source: coze.cn page get_workflow_info.
+        """
+        ...
+
+    @get("/v1/workflows", pages=ByNumber())
+    def list(
+        self,
+        *,
+        workspace_id: str | None = None,
+        workflow_mode: str | None = None,
+        app_id: str | None = None,
+        publish_status: str | None = None,
+        page_num: int = 1,
+        page_size: int = 10,
+        folder_id: str | None = None,
+        include_input_output: bool | None = None,
+    ) -> Pages[WorkflowBasic]:
+        """List workflows.
+
+        Args:
+            workspace_id: Workspace id.
+            workflow_mode: Workflow or chatflow, see `WorkflowMode`.
+            app_id: Coze app (project) id.
+            publish_status: Publish state filter, see `PublishStatus`.
+            page_num: Page number, from 1.
+            page_size: Items per page.
+            folder_id: Folder id.
+            include_input_output: Include input and output schema.
+
+        Source: coze.cn page get_workflow_list.
+        """
+        ...
+
+    @post("/v1/workflows/{workflow_id}/collaboration_mode")
+    async def update_collaboration_mode(self, *, workflow_id: str, collaboration_mode: str | None = None) -> None:
+        """Switch single or multi author mode of a workflow.
+
+        Args:
+            workflow_id: Workflow id.
+            collaboration_mode: Single or collaboration.
+
+        Source: coze.cn page switch_workflow_develop_mode.
+        """
+        ...
+
+
+class WorkflowRunsResource(Resource):
+    """Runs, under the names of the official SDK."""
+
+    create = WorkflowsResource.run
+    stream = WorkflowsResource.stream
+    resume = WorkflowsResource.resume
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.run_histories = RunHistoriesResource(core)
+
+    @post("/v1/workflows/resume", payload=())
+    async def resume_sync(
+        self, *, event_id: str, interrupt_type: int, resume_data: str, workflow_id: str
+    ) -> WorkflowRun:
+        """Continue an interrupted workflow without streaming.
+
+        Args:
+            event_id: Interrupt event id.
+            interrupt_type: Interrupt type from the interrupt event, see `WorkflowInterruptType`.
+            resume_data: Answer to the interrupted node.
+            workflow_id: Workflow id.
+
+        Source: coze.cn page resume_workflow.
+        """
+        ...
 
 
 def _is_over(history: WorkflowRunHistory) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coze_async.models import Bot, BotPlugin, BotPluginTool, BotVariable, DraftBotCreated, DraftBotPublished
+from coze_async.models import Bot, BotPluginInfo, BotPluginAPIInfo, BotVariable, DraftBotCreated, DraftBotPublished
 from coze_async.models._base import read_object
 
 
@@ -49,7 +49,7 @@ def test_a_bot_of_coze_studio_has_other_names() -> None:
     }
     bot = read_object(Bot, wire)
     assert bot.bot_id == "5001"
-    assert bot.plugin_info_list == [BotPlugin(plugin_id="p", api_info_list=[BotPluginTool(api_id="a", name="look")])]
+    assert bot.plugin_info_list == [BotPluginInfo(plugin_id="p", api_info_list=[BotPluginAPIInfo(api_id="a", name="look")])]
     assert bot.variables == [BotVariable(keyword="city", default_value="北京")]
 
 

@@ -17,7 +17,7 @@ def coze_with(*answers: httpx.Response | Exception, **options: Any) -> tuple[Asy
     return AsyncCoze("pat_x", base_url=URL, transport=transport, **options), transport
 
 
-async def test_a_bot_is_read_with_all_its_settings():
+async def test_a_bot_is_read_with_all_its_settings() -> None:
     facts = {
         "bot_id": "5001",
         "name": "Clerk",
@@ -44,14 +44,14 @@ async def test_a_bot_is_read_with_all_its_settings():
     assert dict(transport.requests[0].url.params) == {"is_published": "false", "connector_id": "1024"}
 
 
-async def test_a_published_bot_is_read_on_its_own_route():
+async def test_a_published_bot_is_read_on_its_own_route() -> None:
     coze, transport = coze_with(answer({"code": 0, "data": {"id": "5001", "name": "Clerk"}}))
     assert (await coze.bots.retrieve_online(bot_id="5001")).bot_id == "5001"
     assert transport.requests[0].url.path == "/v1/bot/get_online_info"
     assert dict(transport.requests[0].url.params) == {"bot_id": "5001"}
 
 
-async def test_bots_of_a_server_can_be_read():
+async def test_bots_of_a_server_can_be_read() -> None:
     for dialect in ("cloud", "studio", "plus"):
         emulator = Emulator(dialect)
         async with AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport()) as coze:
@@ -60,32 +60,32 @@ async def test_bots_of_a_server_can_be_read():
 
 
 @pytest.mark.parametrize("bot_id", ["", " ", ".", "..", None])
-async def test_an_id_that_would_lead_to_another_route_is_refused(bot_id: Any):
+async def test_an_id_that_would_lead_to_another_route_is_refused(bot_id: Any) -> None:
     coze, transport = coze_with(answer({"code": 0, "data": {}}))
     with pytest.raises(ConfigurationError, match="bot_id is"):
         await coze.bots.retrieve(bot_id=bot_id)
     assert transport.requests == []
 
 
-async def test_an_id_cannot_leave_its_place_in_the_path():
+async def test_an_id_cannot_leave_its_place_in_the_path() -> None:
     coze, transport = coze_with(answer({"code": 0, "data": {"bot_id": "x"}}))
     await coze.bots.retrieve(bot_id="../workspaces?a=1#b")
     assert transport.requests[0].url.raw_path == b"/v1/bots/..%2Fworkspaces%3Fa%3D1%23b"
 
 
-async def test_a_bot_without_an_id_is_no_bot():
+async def test_a_bot_without_an_id_is_no_bot() -> None:
     coze, _ = coze_with(answer({"code": 0, "data": {"name": "Clerk"}}))
     with pytest.raises(DecodeError, match="something else than expected"):
         await coze.bots.retrieve(bot_id="5001")
 
 
-async def test_a_missing_permission_says_what_to_do():
+async def test_a_missing_permission_says_what_to_do() -> None:
     coze, _ = coze_with(refusal(4101))
     with pytest.raises(PermissionDeniedError, match="Give the token this permission"):
         await coze.bots.retrieve(bot_id="5001")
 
 
-async def test_reading_bots_keeps_to_its_own_rate():
+async def test_reading_bots_keeps_to_its_own_rate() -> None:
     coze, transport = coze_with(
         answer({"code": 0, "data": {"bot_id": "1"}}), limits=Limits(bot_info=Rate(2, 10.0, guard=0.0))
     )

@@ -1,12 +1,15 @@
 """Chats: what is asked, streamed, polled, looked up, cancelled and continued."""
 
+import contextlib
 import json
+import random
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
-from answering import Answers, answer, chat, event_stream, refusal
+from answering import Answers, answer, chat, event_stream
 
 from coze_async import (
     AsyncCoze,
@@ -78,7 +81,7 @@ def slots_of(coze: AsyncCoze) -> Any:
 # --- what is sent -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_text_becomes_the_last_message():
+async def test_a_text_becomes_the_last_message() -> None:
     coze, transport = coze_with(chat())
     await coze.chat.create("Hi", bot_id="b", user_id="u")
     assert transport.body() == {
@@ -90,7 +93,7 @@ async def test_a_text_becomes_the_last_message():
     }
 
 
-async def test_everything_that_a_chat_takes_reaches_the_body_and_the_conversation_the_query():
+async def test_everything_that_a_chat_takes_reaches_the_body_and_the_conversation_the_query() -> None:
     coze, transport = coze_with(chat())
     more: dict[str, Any] = {
         "custom_variables": {"name": "Ann"},
@@ -119,7 +122,7 @@ async def test_everything_that_a_chat_takes_reaches_the_body_and_the_conversatio
     assert transport.requests[0].url.params["conversation_id"] == "7"
 
 
-async def test_a_list_of_objects_becomes_one_message_of_several_kinds():
+async def test_a_list_of_objects_becomes_one_message_of_several_kinds() -> None:
     coze, transport = coze_with(chat())
     pieces = [
         MessageObject.of_text("What is this?"),
@@ -136,7 +139,7 @@ async def test_a_list_of_objects_becomes_one_message_of_several_kinds():
     ]
 
 
-async def test_a_message_that_came_from_a_server_can_be_sent_again_as_context():
+async def test_a_message_that_came_from_a_server_can_be_sent_again_as_context() -> None:
     coze, transport = coze_with(chat())
     earlier = Message(id="1", role="assistant", type="answer", content="Hi", created_at=1760000000, chat_id="9")
     await coze.chat.create(Message.user("And?"), bot_id="b", user_id="u", additional_messages=[earlier])
@@ -145,13 +148,13 @@ async def test_a_message_that_came_from_a_server_can_be_sent_again_as_context():
     assert last["content"] == "And?"
 
 
-async def test_a_conversation_can_be_gone_on_with_without_a_new_message():
+async def test_a_conversation_can_be_gone_on_with_without_a_new_message() -> None:
     coze, transport = coze_with(chat())
     await coze.chat.create(bot_id="b", user_id="u", conversation_id="7")
     assert "additional_messages" not in transport.body()
 
 
-async def test_history_that_is_not_saved_is_sent_for_a_stream():
+async def test_history_that_is_not_saved_is_sent_for_a_stream() -> None:
     coze, transport = coze_with(
         event_stream(
             'event:conversation.chat.completed\ndata:{"id":"9","conversation_id":"7","status":"completed"}\n\n'
@@ -162,7 +165,7 @@ async def test_history_that_is_not_saved_is_sent_for_a_stream():
 
 
 @pytest.mark.parametrize("how", ["create", "create_and_poll"])
-async def test_an_answer_that_could_never_be_read_is_not_asked_for(how: str):
+async def test_an_answer_that_could_never_be_read_is_not_asked_for(how: str) -> None:
     coze, transport = coze_with(chat())
     with pytest.raises(ConfigurationError, match=r"auto_save_history=False.*`stream` or `ask`"):
         await getattr(coze.chat, how)("Hi", bot_id="b", user_id="u", auto_save_history=False)
@@ -177,12 +180,12 @@ async def test_an_answer_that_could_never_be_read_is_not_asked_for(how: str):
         (" \n", {}, "message is empty"),
         (Message.user(""), {}, "message is empty"),
         (None, {}, "nothing to answer: give a message"),
-        (None, {"additional_messages": [Message.user("Hi"), Message.assistant("Yes?")]}, "last message is from 'assistant'"),
+        (None, {"additional_messages": [Message.user("Hi"), Message.assistant("Yes?")]}, "last message is from"),
         (Message.assistant("Hi"), {}, "last message is from 'assistant'"),
         (Message(content="Hi"), {}, "last message is from 'nobody'"),
         ([], {}, "list of message objects is empty"),
         ([MessageObject.of_text("Hi")], {}, "Give the text as a str"),
-        ([MessageObject.of_text("a"), MessageObject.of_text("b"), MessageObject.of_image(file_id="1")], {}, "2 text objects"),
+        ([MessageObject.of_text("a"), MessageObject.of_text("b"), MessageObject.of_image(file_id="1")], {}, "2 text"),
         ([MessageObject.of_text(" "), MessageObject.of_image(file_id="1")], {}, "text object of the message is empty"),
         ([MessageObject.of_image()], {}, "needs a file_id or a file_url"),
         ([MessageObject.of_image(file_id="1", file_url="http://x")], {}, "one of the two"),
@@ -201,16 +204,15 @@ async def test_an_answer_that_could_never_be_read_is_not_asked_for(how: str):
 @pytest.mark.parametrize("how", ["stream", "ask", "create", "create_and_poll"])
 async def test_a_question_that_cannot_be_answered_is_refused_before_anything_is_sent(
     how: str, message: Any, options: Any, advice: str
-):
+) -> None:
     coze, transport = coze_with(chat())
     with pytest.raises(ConfigurationError, match=advice):
-        asked = getattr(coze.chat, how)(message, **{"bot_id": "b", "user_id": "u", **options})
-        await asked
+        await getattr(coze.chat, how)(message, **{"bot_id": "b", "user_id": "u", **options})
     assert transport.requests == []
     assert slots_of(coze) == {}
 
 
-async def test_a_picture_may_stand_next_to_a_text_and_a_recording_alone():
+async def test_a_picture_may_stand_next_to_a_text_and_a_recording_alone() -> None:
     coze, transport = coze_with(chat())
     picture = Message.user([MessageObject.of_image(file_id="1")])
     await coze.chat.create("What is it?", bot_id="b", user_id="u", additional_messages=[picture])
@@ -223,7 +225,7 @@ async def test_a_picture_may_stand_next_to_a_text_and_a_recording_alone():
 # --- ask and stream against a server ----------------------------------------------------------------------------------
 
 
-async def test_asking_returns_the_whole_answer():
+async def test_asking_returns_the_whole_answer() -> None:
     emulator = Emulator()
     emulator.bot(
         "b",
@@ -241,7 +243,7 @@ async def test_asking_returns_the_whole_answer():
     assert emulator.open_streams == 0
 
 
-async def test_a_conversation_goes_on_with_the_id_of_the_first_answer():
+async def test_a_conversation_goes_on_with_the_id_of_the_first_answer() -> None:
     emulator = Emulator()
     async with coze_at(emulator) as coze:
         first = await coze.chat.ask("你好", bot_id="b", user_id="u")
@@ -250,7 +252,7 @@ async def test_a_conversation_goes_on_with_the_id_of_the_first_answer():
     assert second.conversation_id == first.conversation_id
 
 
-async def test_tool_calls_are_answered_in_a_stream():
+async def test_tool_calls_are_answered_in_a_stream() -> None:
     emulator = Emulator()
     emulator.bot(
         "b",
@@ -271,7 +273,7 @@ async def test_tool_calls_are_answered_in_a_stream():
         assert (await going_on.result()).text == "Done: it is open"
 
 
-async def test_tool_calls_are_answered_in_a_polled_chat():
+async def test_tool_calls_are_answered_in_a_polled_chat() -> None:
     emulator = Emulator()
     emulator.bot("b", Script(requires=[ToolCall("door", id="call-1")], then="Opened."))
     async with coze_at(emulator) as coze:
@@ -288,7 +290,7 @@ async def test_tool_calls_are_answered_in_a_polled_chat():
     assert emulator.requests[-2].query == ids
 
 
-async def test_a_chat_can_be_looked_up_and_cancelled():
+async def test_a_chat_can_be_looked_up_and_cancelled() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=60.0))
     async with coze_at(emulator) as coze:
@@ -308,7 +310,7 @@ async def test_a_chat_can_be_looked_up_and_cancelled():
 # --- create_and_poll --------------------------------------------------------------------------------------------------
 
 
-async def test_a_polled_chat_is_looked_at_ever_more_slowly():
+async def test_a_polled_chat_is_looked_at_ever_more_slowly() -> None:
     coze, transport = coze_with(chat("created"), *[chat("in_progress")] * 6, chat("completed"), MESSAGES)
     result = await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
     assert result.text == "Hi"
@@ -319,14 +321,14 @@ async def test_a_polled_chat_is_looked_at_ever_more_slowly():
     assert slots_of(coze) == {}
 
 
-async def test_the_pace_of_polling_can_be_chosen():
+async def test_the_pace_of_polling_can_be_chosen() -> None:
     polling = Polling(interval=4.0, factor=1.0, max_interval=2.0)
     coze, transport = coze_with(chat(), chat(), chat(), chat("completed"), MESSAGES)
     await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u", polling=polling)
     assert transport.gaps == pytest.approx([4.0, 4.0, 4.0, 0.0], abs=0.01)
 
 
-async def test_a_chat_that_is_over_at_once_is_not_looked_at():
+async def test_a_chat_that_is_over_at_once_is_not_looked_at() -> None:
     coze, transport = coze_with(chat("completed"), MESSAGES)
     assert (await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")).text == "Hi"
     assert len(transport.requests) == 2
@@ -345,7 +347,7 @@ async def test_a_chat_that_is_over_at_once_is_not_looked_at():
         ("deleted", "deleted"),
     ],
 )
-async def test_every_final_status_ends_the_polling(said: str, meant: str):
+async def test_every_final_status_ends_the_polling(said: str, meant: str) -> None:
     coze, transport = coze_with(chat("created"), chat("in_progress"), chat("brooding"), chat(said), MESSAGES)
     result = await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
     assert result.status == meant
@@ -354,7 +356,7 @@ async def test_every_final_status_ends_the_polling(said: str, meant: str):
     assert result.text == ("Hi" if has_messages else "")
 
 
-async def test_a_chat_that_failed_is_raised_with_its_own_code_and_its_messages_are_not_asked_for():
+async def test_a_chat_that_failed_is_raised_with_its_own_code_and_its_messages_are_not_asked_for() -> None:
     failed = chat("failed", last_error={"code": 4028, "msg": "credits are used up"})
     coze, transport = coze_with(chat(), failed)
     with pytest.raises(ChatFailedError, match=r"code 4028.*credits are used up") as caught:
@@ -366,14 +368,14 @@ async def test_a_chat_that_failed_is_raised_with_its_own_code_and_its_messages_a
     assert slots_of(coze) == {}
 
 
-async def test_a_failure_without_a_reason_is_a_failure_too():
+async def test_a_failure_without_a_reason_is_a_failure_too() -> None:
     coze, _ = coze_with(chat("failed"))
     with pytest.raises(ChatFailedError, match="gave no reason") as caught:
         await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
     assert caught.value.code is None
 
 
-async def test_a_chat_that_takes_too_long_is_cancelled():
+async def test_a_chat_that_takes_too_long_is_cancelled() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=3600.0))
     async with coze_at(emulator) as coze:
@@ -387,7 +389,7 @@ async def test_a_chat_that_takes_too_long_is_cancelled():
     assert [state.status for state in emulator.chats.values()] == ["canceled"]
 
 
-async def test_a_chat_that_could_not_even_be_started_in_time_says_so():
+async def test_a_chat_that_could_not_even_be_started_in_time_says_so() -> None:
     emulator = Emulator()
     emulator.fail(Stall(), on="POST /v3/chat")
     async with coze_at(emulator) as coze:
@@ -398,7 +400,7 @@ async def test_a_chat_that_could_not_even_be_started_in_time_says_so():
     assert len(emulator.requests) == 1
 
 
-async def test_a_caller_that_is_cancelled_cancels_the_chat():
+async def test_a_caller_that_is_cancelled_cancels_the_chat() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=3600.0))
     async with coze_at(emulator) as coze:
@@ -411,7 +413,7 @@ async def test_a_caller_that_is_cancelled_cancels_the_chat():
     assert [state.status for state in emulator.chats.values()] == ["canceled"]
 
 
-async def test_a_cancel_that_hangs_holds_nobody_longer_than_two_seconds():
+async def test_a_cancel_that_hangs_holds_nobody_longer_than_two_seconds() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=3600.0))
     emulator.fail(Stall(), on="POST /v3/chat/cancel")
@@ -423,7 +425,7 @@ async def test_a_cancel_that_hangs_holds_nobody_longer_than_two_seconds():
         assert slots_of(coze) == {}
 
 
-async def test_a_cancel_that_is_refused_changes_nothing():
+async def test_a_cancel_that_is_refused_changes_nothing() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=3600.0))
     emulator.fail(Code(4104), on="POST /v3/chat/cancel")
@@ -432,7 +434,7 @@ async def test_a_cancel_that_is_refused_changes_nothing():
             await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u", polling=Polling(timeout=5.0))
 
 
-async def test_cancelling_after_any_number_of_steps_leaves_no_chat_running_and_no_slot_taken():
+async def test_cancelling_after_any_number_of_steps_leaves_no_chat_running_and_no_slot_taken() -> None:
     """Only a chat whose id is not known yet can be left behind."""
     steps, was_over = 0, False
     while not was_over:
@@ -457,7 +459,7 @@ async def poll_once(coze: AsyncCoze) -> None:
     await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u", polling=Polling(interval=0.5, factor=1.0))
 
 
-async def test_polls_of_a_user_keep_to_the_number_that_may_run_at_once():
+async def test_polls_of_a_user_keep_to_the_number_that_may_run_at_once() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=1.0))
     async with coze_at(emulator, limits=Limits(chats_at_once=1)) as coze:
@@ -468,7 +470,7 @@ async def test_polls_of_a_user_keep_to_the_number_that_may_run_at_once():
         assert anyio.current_time() - began == pytest.approx(3.0)
 
 
-async def test_a_look_that_fails_is_repeated_and_the_chat_is_not_started_again():
+async def test_a_look_that_fails_is_repeated_and_the_chat_is_not_started_again() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi"))
     emulator.fail(Html(), on="GET /v3/chat/retrieve")
@@ -478,7 +480,7 @@ async def test_a_look_that_fails_is_repeated_and_the_chat_is_not_started_again()
     assert len([request for request in emulator.requests if request.path == "/v3/chat"]) == 1
 
 
-async def test_studio_and_plus_answer_a_polled_chat_in_their_own_ways():
+async def test_studio_and_plus_answer_a_polled_chat_in_their_own_ways() -> None:
     for dialect in ("cloud", "studio", "plus"):
         emulator = Emulator(dialect)
         emulator.bot("b", Script("Hi there"))
@@ -496,7 +498,7 @@ async def test_studio_and_plus_answer_a_polled_chat_in_their_own_ways():
         {"conversation_id": "7", "messages": [{"id": "1", "content": "Hi", "type": "answer"}]},
     ],
 )
-async def test_a_finished_message_in_any_wrapping_is_the_answer(data: dict[str, Any]):
+async def test_a_finished_message_in_any_wrapping_is_the_answer(data: dict[str, Any]) -> None:
     coze, transport = coze_with(answer({"code": 0, "data": data}))
     result = await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
     assert (result.text, result.conversation_id, result.status) == ("Hi", "7", "completed")
@@ -506,13 +508,12 @@ async def test_a_finished_message_in_any_wrapping_is_the_answer(data: dict[str, 
 
 
 EVENTS = 'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}\n\n'
+MESSAGE = 'event:conversation.message.completed\ndata:{"id":"1","type":"answer","content":"Hi"}\n\n'
+FAILED = 'event:conversation.chat.failed\ndata:{"id":"9","conversation_id":"7","last_error":{"code":5000}}\n\n'
 
 
-async def test_a_server_that_streams_unasked_is_read_all_the_same():
-    ended = (
-        EVENTS
-        + 'event:conversation.message.completed\ndata:{"id":"1","type":"answer","content":"Hi"}\n\nevent:done\ndata:\n\n'
-    )
+async def test_a_server_that_streams_unasked_is_read_all_the_same() -> None:
+    ended = f"{EVENTS}{MESSAGE}event:done\ndata:\n\n"
     coze, _ = coze_with(event_stream(ended, headers={"x-log-id": "L9"}))
     result = await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
     assert (result.text, result.logid) == ("Hi", "L9")
@@ -525,15 +526,11 @@ async def test_a_server_that_streams_unasked_is_read_all_the_same():
         (EVENTS, StreamInterruptedError),
         ("", StreamInterruptedError),
         (EVENTS + 'event:error\ndata:{"code":5000,"msg":"no"}\n\n', ServerError),
-        (
-            EVENTS
-            + 'event:conversation.chat.failed\ndata:{"id":"9","conversation_id":"7","last_error":{"code":5000,"msg":"no"}}\n\n',
-            ChatFailedError,
-        ),
+        (EVENTS + FAILED, ChatFailedError),
         ("event:done\ndata:\n\n", DecodeError),
     ],
 )
-async def test_a_stream_that_came_unasked_fails_as_a_stream_does(body: str, error: type[CozeError]):
+async def test_a_stream_that_came_unasked_fails_as_a_stream_does(body: str, error: type[CozeError]) -> None:
     coze, _ = coze_with(event_stream(body))
     with pytest.raises(error):
         await coze.chat.create("Hi", bot_id="b", user_id="u")
@@ -542,7 +539,7 @@ async def test_a_stream_that_came_unasked_fails_as_a_stream_does(body: str, erro
 @pytest.mark.parametrize(
     "data", [None, [], {}, {"id": "9"}, {"status": "created"}, {"messages": []}, {"message": "Hi"}]
 )
-async def test_an_answer_that_is_no_chat_is_quoted(data: Any):
+async def test_an_answer_that_is_no_chat_is_quoted(data: Any) -> None:
     coze, _ = coze_with(answer({"code": 0, "data": data}))
     with pytest.raises(DecodeError, match="the answer is no chat"):
         await coze.chat.create("Hi", bot_id="b", user_id="u")
@@ -551,7 +548,7 @@ async def test_an_answer_that_is_no_chat_is_quoted(data: Any):
 # --- what bad input gets ----------------------------------------------------------------------------------------------
 
 
-async def test_a_wrong_token_says_so():
+async def test_a_wrong_token_says_so() -> None:
     emulator = Emulator()
     coze = AsyncCoze("bad_token", base_url=emulator.url, transport=emulator.transport())
     for call in (coze.chat.ask, coze.chat.create_and_poll):
@@ -560,7 +557,7 @@ async def test_a_wrong_token_says_so():
     assert slots_of(coze) == {}
 
 
-async def test_a_token_of_the_other_cloud_is_told_which_one_that_may_be():
+async def test_a_token_of_the_other_cloud_is_told_which_one_that_may_be() -> None:
     emulator = Emulator()
     for here, there in (
         ("https://api.coze.cn", "https://api.coze.com"),
@@ -571,7 +568,7 @@ async def test_a_token_of_the_other_cloud_is_told_which_one_that_may_be():
             await coze.chat.ask("Hi", bot_id="b", user_id="u")
 
 
-async def test_a_host_that_cannot_be_reached_says_where_to_look():
+async def test_a_host_that_cannot_be_reached_says_where_to_look() -> None:
     emulator = Emulator()
     emulator.fail(Unreachable(), times=None)
     coze = coze_at(emulator, retry=Retry.none())
@@ -579,14 +576,14 @@ async def test_a_host_that_cannot_be_reached_says_where_to_look():
         await coze.chat.ask("Hi", bot_id="b", user_id="u")
 
 
-async def test_a_bot_that_is_not_published_says_to_publish_it():
+async def test_a_bot_that_is_not_published_says_to_publish_it() -> None:
     emulator = Emulator()
     emulator.bot("b", None)
     with pytest.raises(NotFoundError, match=r"4015.*Publish the bot to the API channel"):
         await coze_at(emulator).chat.ask("Hi", bot_id="b", user_id="u")
 
 
-async def test_a_busy_conversation_says_what_it_waits_for():
+async def test_a_busy_conversation_says_what_it_waits_for() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=60.0))
     async with coze_at(emulator) as coze:
@@ -595,7 +592,7 @@ async def test_a_busy_conversation_says_what_it_waits_for():
             await coze.chat.ask("Hi", bot_id="b", user_id="u", conversation_id=first.conversation_id)
 
 
-async def test_an_exhausted_quota_inside_a_chat_says_that_repeating_will_not_help():
+async def test_an_exhausted_quota_inside_a_chat_says_that_repeating_will_not_help() -> None:
     emulator = Emulator()
     emulator.bot("b", Script(failure=Failure(4028, "credits are used up")))
     async with coze_at(emulator) as coze:
@@ -604,7 +601,7 @@ async def test_an_exhausted_quota_inside_a_chat_says_that_repeating_will_not_hel
                 await call("Hi", bot_id="b", user_id="u")
 
 
-async def test_an_exhausted_quota_before_the_chat_is_a_quota_error_and_not_repeated():
+async def test_an_exhausted_quota_before_the_chat_is_a_quota_error_and_not_repeated() -> None:
     emulator = Emulator()
     emulator.fail(Code(4011, "balance"), times=None)
     with pytest.raises(QuotaError, match="top up"):
@@ -640,10 +637,8 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_no_mix_of_faults_and_impatience_leaves_anything_open(seed: int):
+async def test_no_mix_of_faults_and_impatience_leaves_anything_open(seed: int) -> None:
     """Every call ends with a result or one of our own errors; afterwards no body is open and no slot is taken."""
-    import random
-
     dice = random.Random(seed)
     emulator = Emulator(dice.choice(("cloud", "studio", "plus")))
     emulator.bot(
@@ -661,17 +656,15 @@ async def test_no_mix_of_faults_and_impatience_leaves_anything_open(seed: int):
         async def one(number: int) -> None:
             how = dice.choice(("ask", "poll", "break", "aclose", "text"))
             with anyio.move_on_after(dice.choice((0.05, 0.7, 3.0, 1000.0))):
-                try:
+                with contextlib.suppress(CozeError):
                     await use(coze, how, f"u{number % 3}")
-                except CozeError as error:
-                    assert str(error)
             ended.append(how)
 
         async with anyio.create_task_group() as tasks:
             for number in range(40):
                 tasks.start_soon(one, number)
         for _ in range(10):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         assert len(ended) == 40
         assert slots_of(coze) == {}
         assert emulator.open_streams == 0
@@ -693,7 +686,7 @@ async def use(coze: AsyncCoze, how: str, user: str) -> None:
             await anext(stream)
 
 
-async def test_a_stream_without_end_of_a_silent_server_is_given_up_without_a_trace():
+async def test_a_stream_without_end_of_a_silent_server_is_given_up_without_a_trace() -> None:
     emulator = Emulator()
     emulator.fail(Stall(after=1))
     async with coze_at(emulator, timeouts=Timeouts(idle=5.0)) as coze:

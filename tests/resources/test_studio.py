@@ -1,5 +1,6 @@
 """The session routes of self-hosted servers: draft bots, and asking an agent as the web page does."""
 
+import json
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ from coze_async import (
 from coze_async.emulator import Emulator, Script
 
 URL = "http://studio.example"
-ASKED = {"bot_id": "5001", "conversation_id": "7001"}
+ASKED: dict[str, Any] = {"bot_id": "5001", "conversation_id": "7001"}
 
 
 def studio_with(*answers: httpx.Response | Exception, **options: Any) -> tuple[AsyncCoze, Answers]:
@@ -30,7 +31,7 @@ def studio_with(*answers: httpx.Response | Exception, **options: Any) -> tuple[A
 
 
 @pytest.mark.parametrize("dialect", ["studio", "plus"])
-async def test_a_bot_is_made_shown_and_published(dialect: Any):
+async def test_a_bot_is_made_shown_and_published(dialect: Any) -> None:
     emulator = Emulator(dialect)
     async with AsyncCoze(SessionAuth("key-1"), base_url=emulator.url, transport=emulator.transport()) as coze:
         bots = coze.studio.draft_bots
@@ -49,13 +50,13 @@ async def test_a_bot_is_made_shown_and_published(dialect: Any):
 
 
 @pytest.mark.parametrize("dialect", ["studio", "plus"])
-async def test_an_agent_is_asked_and_streams_or_answers(dialect: Any):
+async def test_an_agent_is_asked_and_streams_or_answers(dialect: Any) -> None:
     emulator = Emulator(dialect)
     emulator.bot("5001", Script("Hi there"))
     # The route makes no conversation by itself.
     async with AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport()) as coze:
         before = await coze.chat.ask("Hi", bot_id="5001", user_id="u")
-    asked = {"bot_id": "5001", "conversation_id": before.conversation_id}
+    asked: dict[str, Any] = {"bot_id": "5001", "conversation_id": before.conversation_id}
     async with AsyncCoze(SessionAuth("key-1"), base_url=emulator.url, transport=emulator.transport()) as coze:
         result = await coze.studio.agent_run("Hi", **asked, draft_mode=True)
         assert result.text == "Hi there"
@@ -66,7 +67,7 @@ async def test_an_agent_is_asked_and_streams_or_answers(dialect: Any):
     assert emulator.open_streams == 0
 
 
-async def test_an_expired_session_says_so():
+async def test_an_expired_session_says_so() -> None:
     coze, _ = studio_with(refusal(700012006, "session expired", status=401))
     with pytest.raises(AuthenticationError, match=r"700012006.*session expired"):
         await coze.studio.agent_run("Hi", **ASKED)
@@ -77,7 +78,7 @@ async def test_an_expired_session_says_so():
     ("query", "asked", "advice"),
     [(" ", ASKED, "query is empty"), ("Hi", {**ASKED, "conversation_id": ""}, "conversation_id is empty")],
 )
-async def test_what_an_agent_cannot_answer_is_not_sent(query: str, asked: dict[str, str], advice: str):
+async def test_what_an_agent_cannot_answer_is_not_sent(query: str, asked: dict[str, Any], advice: str) -> None:
     coze, transport = studio_with(chat())
     with pytest.raises(ConfigurationError, match=advice):
         await coze.studio.agent_run(query, **asked)
@@ -86,7 +87,7 @@ async def test_what_an_agent_cannot_answer_is_not_sent(query: str, asked: dict[s
     assert transport.requests == []
 
 
-async def test_session_routes_of_a_client_with_a_token_are_refused_before_anything_is_sent():
+async def test_session_routes_of_a_client_with_a_token_are_refused_before_anything_is_sent() -> None:
     transport = Answers(chat())
     coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
     with pytest.raises(ConfigurationError, match=r"takes the cookie of a signed-in browser, not a token.*SessionAuth"):
@@ -96,15 +97,16 @@ async def test_session_routes_of_a_client_with_a_token_are_refused_before_anythi
     assert transport.requests == []
 
 
-PIECE = 'event:message\ndata:{"message":{"message_id":"m","reply_id":"r","type":"answer","role":"assistant","content":"Hi"},"is_finish":false,"conversation_id":"7001"}\n\n'
+SAID = {"message_id": "m", "reply_id": "r", "type": "answer", "role": "assistant", "content": "Hi"}
+PIECE = f"event:message\ndata:{json.dumps({'message': SAID, 'is_finish': False, 'conversation_id': '7001'})}\n\n"
 
 
-async def test_an_answer_in_json_is_understood_too():
+async def test_an_answer_in_json_is_understood_too() -> None:
     coze, _ = studio_with(answer({"code": 0, "data": {"id": "m", "conversation_id": "7001", "content": "Hi"}}))
     assert (await coze.studio.agent_run("Hi", **ASKED)).text == "Hi"
 
 
-async def test_an_answer_that_breaks_off_is_an_interruption_with_what_came():
+async def test_an_answer_that_breaks_off_is_an_interruption_with_what_came() -> None:
     coze, _ = studio_with(event_stream(PIECE))
     with pytest.raises(StreamInterruptedError) as caught:
         await coze.studio.agent_run("Hi", **ASKED)
@@ -112,8 +114,8 @@ async def test_an_answer_that_breaks_off_is_an_interruption_with_what_came():
     assert caught.value.partial.text == "Hi"
 
 
-async def test_an_answer_that_fails_is_raised():
-    failed = 'event:conversation.chat.failed\ndata:{"id":"r","conversation_id":"7001","last_error":{"code":5000,"msg":"no model"}}\n\n'
+async def test_an_answer_that_fails_is_raised() -> None:
+    failed = 'event:conversation.chat.failed\ndata:{"code":5000,"msg":"no model"}\n\n'
     coze, _ = studio_with(event_stream(PIECE + failed))
     with pytest.raises(ChatFailedError, match="no model"):
         await coze.studio.agent_run("Hi", **ASKED)
@@ -122,7 +124,7 @@ async def test_an_answer_that_fails_is_raised():
         await coze.studio.agent_run("Hi", **ASKED)
 
 
-async def test_asking_an_agent_is_not_repeated_after_its_answer_was_lost():
+async def test_asking_an_agent_is_not_repeated_after_its_answer_was_lost() -> None:
     coze, transport = studio_with(httpx.ReadError("reset"))
     with pytest.raises(TransportError):
         await coze.studio.agent_run("Hi", **ASKED)
@@ -131,7 +133,7 @@ async def test_asking_an_agent_is_not_repeated_after_its_answer_was_lost():
     assert len(transport.requests) == 2
 
 
-async def test_managing_bots_keeps_to_its_own_rate():
+async def test_managing_bots_keeps_to_its_own_rate() -> None:
     coze, transport = studio_with(
         answer({"code": 0, "data": {"bot_id": "1"}}), limits=Limits(bot_management=Rate(1, 10.0, guard=0.0))
     )  # fmt: skip

@@ -59,7 +59,7 @@ def coze_at(emulator: Emulator, **options: Any) -> AsyncCoze:
 # --- run --------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_run_sends_what_it_is_given_and_nothing_else():
+async def test_a_run_sends_what_it_is_given_and_nothing_else() -> None:
     coze, transport = coze_with(answer({"code": 0, "data": "{}"}))
     await coze.workflows.run(workflow_id="w")
     assert transport.body() == {"workflow_id": "w"}
@@ -92,9 +92,11 @@ async def test_a_run_sends_what_it_is_given_and_nothing_else():
         ("[1,2]", "[1,2]", [1, 2]),
         ("", "", ""),
         (None, "", ""),
+        # Not what the page says; a result that was paid for is kept all the same.
+        ({"output": "冷"}, '{"output": "冷"}', {"output": "冷"}),
     ],
 )
-async def test_what_a_run_answers_is_text_and_can_be_parsed(data: str | None, text: str | None, parsed: Any):
+async def test_what_a_run_answers_is_text_and_can_be_parsed(data: Any, text: str | None, parsed: Any) -> None:
     coze, _ = coze_with(
         answer({"code": 0, "data": data, "debug_url": "https://x.example/d"}, headers={"x-tt-logid": "L1"})
     )
@@ -104,7 +106,7 @@ async def test_what_a_run_answers_is_text_and_can_be_parsed(data: str | None, te
     assert (run.debug_url, run.logid) == ("https://x.example/d", "L1")
 
 
-async def test_a_run_against_a_server():
+async def test_a_run_against_a_server() -> None:
     emulator = Emulator()
     async with coze_at(emulator) as coze:
         run = await coze.workflows.run(workflow_id="w", parameters={"city": "Oslo"})
@@ -114,7 +116,7 @@ async def test_a_run_against_a_server():
         assert (started.data, bool(started.execute_id)) == ("", True)
 
 
-async def test_a_run_that_asks_something_says_what():
+async def test_a_run_that_asks_something_says_what() -> None:
     waiting = {"interrupt_data": {"event_id": "7400/2700", "type": 5, "data": "", "required_parameters": {"a": 1}}}
     coze, _ = coze_with(answer({"code": 0, "msg": "", **waiting}))
     run = await coze.workflows.run(workflow_id="w")
@@ -135,7 +137,7 @@ async def test_a_run_that_asks_something_says_what():
         ({("a", "b"): 1}, r"A key of parameters\['x'\] is a tuple"),
     ],
 )
-async def test_a_parameter_that_is_no_json_value_is_named_before_anything_is_sent(value: Any, where: str):
+async def test_a_parameter_that_is_no_json_value_is_named_before_anything_is_sent(value: Any, where: str) -> None:
     coze, transport = coze_with(answer({"code": 0, "data": "{}"}))
     workflows = coze.workflows
     for call in (workflows.run, workflows.run_and_poll):
@@ -146,7 +148,7 @@ async def test_a_parameter_that_is_no_json_value_is_named_before_anything_is_sen
     assert transport.requests == []
 
 
-async def test_a_parameter_that_holds_itself_is_refused():
+async def test_a_parameter_that_holds_itself_is_refused() -> None:
     coze, transport = coze_with(answer({"code": 0}))
     circle: dict[str, Any] = {}
     circle["again"] = circle
@@ -155,7 +157,7 @@ async def test_a_parameter_that_holds_itself_is_refused():
     assert transport.requests == []
 
 
-async def test_a_workflow_that_is_not_published_says_to_publish_it():
+async def test_a_workflow_that_is_not_published_says_to_publish_it() -> None:
     emulator = Emulator()
     emulator.workflow("w", None)
     async with coze_at(emulator) as coze:
@@ -165,14 +167,14 @@ async def test_a_workflow_that_is_not_published_says_to_publish_it():
             await coze.workflows.stream(workflow_id="w").result()
 
 
-async def test_a_plan_that_does_not_allow_background_runs_is_told_what_else_there_is():
+async def test_a_plan_that_does_not_allow_background_runs_is_told_what_else_there_is() -> None:
     coze, transport = coze_with(refusal(6003, "not allowed"))
     with pytest.raises(PermissionDeniedError, match=r"6003.*coze.workflows.stream"):
         await coze.workflows.run_and_poll(workflow_id="w")
     assert len(transport.requests) == 1
 
 
-async def test_a_run_is_never_sent_twice_after_its_answer_was_lost():
+async def test_a_run_is_never_sent_twice_after_its_answer_was_lost() -> None:
     emulator = Emulator()
     emulator.fail(Break(after=None), times=None)
     async with coze_at(emulator) as coze:
@@ -189,7 +191,7 @@ async def test_a_run_is_never_sent_twice_after_its_answer_was_lost():
 # --- stream and resume ------------------------------------------------------------------------------------------------
 
 
-async def test_a_stream_hands_out_what_the_nodes_say_and_collects_it():
+async def test_a_stream_hands_out_what_the_nodes_say_and_collects_it() -> None:
     emulator = Emulator()
     emulator.workflow("w", WorkflowScript({"output": "cold"}, nodes=[Node("Say", "Looking it up")]))
     async with coze_at(emulator) as coze:
@@ -205,7 +207,7 @@ async def test_a_stream_hands_out_what_the_nodes_say_and_collects_it():
 
 
 @pytest.mark.parametrize("dialect", ["cloud", "studio"])
-async def test_an_interrupted_workflow_goes_on_with_an_answer(dialect: Any):
+async def test_an_interrupted_workflow_goes_on_with_an_answer(dialect: Any) -> None:
     emulator = Emulator(dialect)
     emulator.workflow(
         "w",
@@ -228,7 +230,7 @@ async def test_an_interrupted_workflow_goes_on_with_an_answer(dialect: Any):
     assert emulator.open_streams == 0
 
 
-async def test_a_workflow_that_fails_in_the_middle_is_raised():
+async def test_a_workflow_that_fails_in_the_middle_is_raised() -> None:
     emulator = Emulator()
     emulator.workflow(
         "w", WorkflowScript(nodes=[Node("Say", "Hm")], failure=Failure(6006, "the code node took too long"))
@@ -242,7 +244,7 @@ async def test_a_workflow_that_fails_in_the_middle_is_raised():
         assert caught.value.logid
 
 
-async def test_a_workflow_stream_that_is_cut_is_an_interruption_without_a_partial_chat():
+async def test_a_workflow_stream_that_is_cut_is_an_interruption_without_a_partial_chat() -> None:
     emulator = Emulator()
     emulator.fail(Cut(after=1))
     async with coze_at(emulator) as coze:
@@ -251,7 +253,7 @@ async def test_a_workflow_stream_that_is_cut_is_an_interruption_without_a_partia
     assert caught.value.partial is None
 
 
-async def test_workflow_streams_take_a_slot_only_for_the_user_of_a_view():
+async def test_workflow_streams_take_a_slot_only_for_the_user_of_a_view() -> None:
     emulator = Emulator()
     async with coze_at(emulator, limits=Limits(chats_at_once=1)) as coze:
         first = coze.workflows.stream(workflow_id="w")
@@ -283,9 +285,13 @@ NO_ROUTE = answer(content=b"404 page not found", status=404, headers={"content-t
 
 @pytest.mark.parametrize(
     ("dialect", "route"),
-    [("cloud", "/v1/workflows/w/run_histories/{}"), ("studio", "/v1/workflow/get_run_history"), ("plus", "/v1/workflow/get_run_history")],
-)  # fmt: skip
-async def test_a_run_in_the_background_is_looked_at_until_it_is_over(dialect: Any, route: str):
+    [
+        ("cloud", "/v1/workflows/w/run_histories/{}"),
+        ("studio", "/v1/workflow/get_run_history"),
+        ("plus", "/v1/workflow/get_run_history"),
+    ],
+)
+async def test_a_run_in_the_background_is_looked_at_until_it_is_over(dialect: Any, route: str) -> None:
     emulator = Emulator(dialect)
     emulator.workflow("w", WorkflowScript({"output": "cold"}, nodes=[Node("Say", "Hm")], seconds=4.0))
     async with coze_at(emulator) as coze:
@@ -297,7 +303,7 @@ async def test_a_run_in_the_background_is_looked_at_until_it_is_over(dialect: An
     assert emulator.requests[-1].path == route.format(run.execute_id)
 
 
-async def test_the_route_that_a_server_has_is_asked_for_once():
+async def test_the_route_that_a_server_has_is_asked_for_once() -> None:
     coze, transport = coze_with(
         STARTED, NO_ROUTE, history("Running"), history("Running"), history("Success", output='{"Output":"x"}')
     )
@@ -310,26 +316,26 @@ async def test_the_route_that_a_server_has_is_asked_for_once():
     assert dict(transport.requests[-1].url.params) == {"workflow_id": "w", "execute_id": "77"}
 
 
-async def test_a_run_that_is_missing_is_no_missing_route():
+async def test_a_run_that_is_missing_is_no_missing_route() -> None:
     coze, transport = coze_with(STARTED, refusal(4200, "no such run", status=404))
     with pytest.raises(NotFoundError, match="no such run"):
         await coze.workflows.run_and_poll(workflow_id="w")
     assert len(transport.requests) == 2
 
 
-async def test_a_server_with_neither_route_says_so():
+async def test_a_server_with_neither_route_says_so() -> None:
     coze, _ = coze_with(STARTED, NO_ROUTE)
     with pytest.raises(NotFoundError, match="check that it is right and that this server has the route"):
         await coze.workflows.run_and_poll(workflow_id="w")
 
 
-async def test_a_history_that_is_empty_is_told():
+async def test_a_history_that_is_empty_is_told() -> None:
     coze, _ = coze_with(STARTED, answer({"code": 0, "data": []}))
     with pytest.raises(DecodeError, match="no history of the run 77"):
         await coze.workflows.run_and_poll(workflow_id="w")
 
 
-async def test_a_background_run_is_looked_at_ever_more_slowly():
+async def test_a_background_run_is_looked_at_ever_more_slowly() -> None:
     coze, transport = coze_with(
         STARTED, *[history("Running")] * 4, history("success", output='{"Output":{"a":1},"Note":"n"}')
     )
@@ -340,7 +346,7 @@ async def test_a_background_run_is_looked_at_ever_more_slowly():
     assert run.debug_url == "https://x.example/d"
 
 
-async def test_a_background_run_that_fails_is_raised_with_its_code():
+async def test_a_background_run_that_fails_is_raised_with_its_code() -> None:
     failed = history("Fail", error_code="5000", error_message="node broke", logid="L7", debug_url="https://x.example/e")
     coze, _ = coze_with(STARTED, failed)
     with pytest.raises(
@@ -361,7 +367,7 @@ async def test_a_background_run_that_fails_is_raised_with_its_code():
     assert caught.value.code is None
 
 
-async def test_a_background_run_that_waits_for_somebody_is_returned():
+async def test_a_background_run_that_waits_for_somebody_is_returned() -> None:
     waiting = history("Running", interrupt_data={"event_id": "77/1", "type": 2, "data": "Which city?"})
     coze, _ = coze_with(STARTED, waiting)
     run = await coze.workflows.run_and_poll(workflow_id="w")
@@ -369,7 +375,7 @@ async def test_a_background_run_that_waits_for_somebody_is_returned():
     assert (run.interrupt_data.event_id, run.data) == ("77/1", "")
 
 
-async def test_a_background_run_that_takes_too_long_goes_on_and_is_named():
+async def test_a_background_run_that_takes_too_long_goes_on_and_is_named() -> None:
     emulator = Emulator()
     emulator.workflow("w", WorkflowScript(seconds=3600.0))
     async with coze_at(emulator) as coze:
@@ -381,7 +387,7 @@ async def test_a_background_run_that_takes_too_long_goes_on_and_is_named():
     assert caught.value.chat is None
 
 
-async def test_a_background_run_that_could_not_be_started_in_time_says_so():
+async def test_a_background_run_that_could_not_be_started_in_time_says_so() -> None:
     emulator = Emulator()
     emulator.fail(Stall())
     async with coze_at(emulator) as coze:
@@ -390,13 +396,13 @@ async def test_a_background_run_that_could_not_be_started_in_time_says_so():
     assert caught.value.execute_id is None
 
 
-async def test_a_server_that_knows_no_background_runs_has_answered_at_once():
+async def test_a_server_that_knows_no_background_runs_has_answered_at_once() -> None:
     coze, transport = coze_with(answer({"code": 0, "data": '{"output":1}'}))
     assert (await coze.workflows.run_and_poll(workflow_id="w")).json() == {"output": 1}
     assert len(transport.requests) == 1
 
 
-async def test_a_look_that_fails_is_repeated_and_the_run_is_not_started_again():
+async def test_a_look_that_fails_is_repeated_and_the_run_is_not_started_again() -> None:
     emulator = Emulator()
     emulator.fail(Html(), on="GET *")
     emulator.fail(Code(5000), on="GET *")
@@ -405,7 +411,7 @@ async def test_a_look_that_fails_is_repeated_and_the_run_is_not_started_again():
     assert len([request for request in emulator.requests if request.method == "POST"]) == 1
 
 
-async def test_a_caller_that_is_cancelled_leaves_nothing_open():
+async def test_a_caller_that_is_cancelled_leaves_nothing_open() -> None:
     emulator = Emulator()
     emulator.workflow("w", WorkflowScript(seconds=3600.0))
     async with coze_at(emulator) as coze:
@@ -418,7 +424,7 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_open():
 # --- chatflows --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_chatflow_is_a_chat_stream():
+async def test_a_chatflow_is_a_chat_stream() -> None:
     emulator = Emulator()
     async with coze_at(emulator) as coze:
         stream = coze.workflows.chat(
@@ -431,7 +437,7 @@ async def test_a_chatflow_is_a_chat_stream():
     assert "user_id" not in body
 
 
-async def test_a_chatflow_that_asks_goes_on_in_the_same_conversation():
+async def test_a_chatflow_that_asks_goes_on_in_the_same_conversation() -> None:
     emulator = Emulator()
     emulator.workflow(
         "w", WorkflowScript(ask=Ask("Which city?", then=lambda city: WorkflowScript({"output": f"cold in {city}"})))
@@ -448,7 +454,7 @@ async def test_a_chatflow_that_asks_goes_on_in_the_same_conversation():
 
 
 @pytest.mark.parametrize("ids", [{}, {"bot_id": "b", "app_id": "a"}, {"bot_id": "", "app_id": None}])
-async def test_a_chatflow_takes_exactly_one_of_bot_and_app(ids: dict[str, Any]):
+async def test_a_chatflow_takes_exactly_one_of_bot_and_app(ids: dict[str, Any]) -> None:
     coze, transport = coze_with(event_stream(""))
     with pytest.raises(ConfigurationError, match="exactly one of bot_id and app_id"):
         coze.workflows.chat("Hi", workflow_id="w", **ids)
@@ -464,13 +470,15 @@ async def test_a_chatflow_takes_exactly_one_of_bot_and_app(ids: dict[str, Any]):
         ("Hi", [Message.user("x")] * 50, "51 messages are too many: this endpoint takes 50"),
     ],
 )
-async def test_a_message_that_a_chatflow_cannot_answer_is_refused(message: Any, context: list[Message], advice: str):
+async def test_a_message_that_a_chatflow_cannot_answer_is_refused(
+    message: Any, context: list[Message], advice: str
+) -> None:
     coze, _ = coze_with(event_stream(""))
     with pytest.raises(ConfigurationError, match=advice):
         coze.workflows.chat(message, workflow_id="w", bot_id="b", additional_messages=context)
 
 
-async def test_a_chatflow_that_fails_with_an_error_event_is_raised():
+async def test_a_chatflow_that_fails_with_an_error_event_is_raised() -> None:
     emulator = Emulator()
     emulator.fail(ErrorEvent(5000, after=1))
     async with coze_at(emulator) as coze:
@@ -479,7 +487,7 @@ async def test_a_chatflow_that_fails_with_an_error_event_is_raised():
     assert caught.value.partial is not None
 
 
-async def test_what_surely_started_nothing_is_sent_again():
+async def test_what_surely_started_nothing_is_sent_again() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi"))
     emulator.fail(Unreachable(), times=2)

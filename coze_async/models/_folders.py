@@ -1,0 +1,23 @@
+"""Folders of a workspace."""
+
+from coze_async.models._base import CozeModel
+
+__all__ = [
+    "SimpleFolder",
+]
+
+
+class SimpleFolder(CozeModel):
+    """A folder of a workspace."""
+
+    id: str
+    """Identifier."""
+    name: str = ""
+    description: str = ""
+    workspace_id: str = ""
+    creator_user_id: str = ""
+    folder_type: str = ""
+    """Development or library; see `FolderType`."""
+    parent_folder_id: str | None = None
+    children_count: int | None = None
+    """Number of direct children."""

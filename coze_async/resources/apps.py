@@ -1,0 +1,69 @@
+"""Apps (projects)."""
+
+from collections.abc import Sequence
+
+from coze_async._core import Core
+from coze_async._endpoint import Resource, delete, get, post
+from coze_async._pages import ByNumber, Pages
+from coze_async.models import AppCollaborator, SimpleApp
+
+__all__ = ["AppCollaboratorsResource", "AppsResource"]
+
+
+class AppCollaboratorsResource(Resource):
+    """Who works on an app."""
+
+    @post("/v1/apps/{app_id}/collaborators")
+    async def create(self, *, app_id: str, collaborators: Sequence[AppCollaborator]) -> None:
+        """Add collaborators to an app.
+
+        Args:
+            app_id: Coze app (project) id.
+            collaborators: Collaborators to add (one per call).
+
+        Source: coze.cn page add_app_collaborator.
+        """
+        ...
+
+    @delete("/v1/apps/{app_id}/collaborators/{user_id}", safe=True)
+    async def delete(self, *, app_id: str, user_id: str) -> None:
+        """Remove a collaborator from an app.
+
+        Args:
+            app_id: Coze app (project) id.
+            user_id: User id.
+
+        Source: coze.cn page remove_app_collaborator.
+        """
+        ...
+
+
+class AppsResource(Resource):
+    """Apps (projects) of a workspace."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.collaborators = AppCollaboratorsResource(core)
+
+    @get("/v1/apps", pages=ByNumber())
+    def list(
+        self,
+        *,
+        workspace_id: str,
+        page_size: int = 20,
+        publish_status: str | None = None,
+        connector_id: str | None = None,
+        page_num: int = 1,
+    ) -> Pages[SimpleApp]:
+        """List apps of a workspace.
+
+        Args:
+            workspace_id: Workspace id.
+            page_size: Items per page.
+            publish_status: Publish state filter, see `PublishStatus`.
+            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            page_num: Page number, from 1 (cozepy sends page_index).
+
+        Source: coze.cn page published_apps_list.
+        """
+        ...

@@ -1,0 +1,182 @@
+"""Enterprises and organizations."""
+
+from collections.abc import Sequence
+
+from coze_async._core import Core
+from coze_async._endpoint import Resource, delete, get, post, put
+from coze_async._pages import ByNumber, Pages
+from coze_async.models import (
+    EnterpriseMember,
+    Organization,
+    OrganizationCreated,
+    OrganizationMember,
+    OrganizationMemberInput,
+)
+
+__all__ = [
+    "EnterpriseMembersResource",
+    "EnterpriseOrganizationsResource",
+    "EnterprisesResource",
+    "OrganizationMembersResource",
+    "OrganizationsResource",
+]
+
+
+class EnterpriseMembersResource(Resource):
+    """The members of an enterprise."""
+
+    @post("/v1/enterprises/{enterprise_id}/members")
+    async def create(self, *, enterprise_id: str, users: Sequence[EnterpriseMember]) -> None:
+        """Add a member to an enterprise.
+
+        Args:
+            enterprise_id: Enterprise id.
+            users: One member per call.
+
+        Source: coze.cn page add_enterprise_member.
+        """
+        ...
+
+    @put("/v1/enterprises/{enterprise_id}/members/{user_id}", safe=True)
+    async def update(self, *, enterprise_id: str, user_id: str, role: str) -> None:
+        """Change role of an enterprise member.
+
+        Args:
+            enterprise_id: Enterprise id.
+            user_id: User id.
+            role: Enterprise_admin or enterprise_member, see `EnterpriseMemberRole`.
+
+        Source: coze.cn page update_enterprise_people.
+        """
+        ...
+
+    @delete("/v1/enterprises/{enterprise_id}/members/{user_id}", body=("receiver_user_id",), safe=True)
+    async def delete(self, *, enterprise_id: str, user_id: str, receiver_user_id: str) -> None:
+        """Remove an enterprise member and hand over assets.
+
+        Args:
+            enterprise_id: Enterprise id.
+            user_id: User id.
+            receiver_user_id: User who takes over the resources.
+
+        Source: coze.cn page remove_enterprise_member.
+        """
+        ...
+
+
+class EnterpriseOrganizationsResource(Resource):
+    """The organizations of an enterprise."""
+
+    @post("/v1/enterprises/{enterprise_id}/organizations")
+    async def create(
+        self, *, enterprise_id: str, name: str, super_admin_user_id: str, description: str | None = None
+    ) -> OrganizationCreated:
+        """Create an organization in an enterprise.
+
+        Args:
+            enterprise_id: Enterprise id.
+            name: Name.
+            super_admin_user_id: User id of the organization super admin.
+            description: Description text.
+
+        Source: coze.cn page create_organization.
+        """
+        ...
+
+    @get("/v1/enterprises/{enterprise_id}/organizations", pages=ByNumber(total="total_count"))
+    def list(self, *, enterprise_id: str, page_num: int = 1, page_size: int = 20) -> Pages[Organization]:
+        """List organizations of an enterprise.
+
+        Args:
+            enterprise_id: Enterprise id.
+            page_num: Page number, from 1.
+            page_size: Items per page.
+
+        Source: coze.cn page list_organization.
+        """
+        ...
+
+
+class OrganizationMembersResource(Resource):
+    """The members of an organization."""
+
+    @post("/v1/organizations/{organization_id}/members")
+    async def create(self, *, organization_id: str, organization_people: Sequence[OrganizationMemberInput]) -> None:
+        """Add members to an organization.
+
+        Args:
+            organization_id: Organization id.
+            organization_people: Members to add.
+
+        Source: coze.cn page add_organization_people.
+        """
+        ...
+
+    @get("/v1/organizations/{organization_id}/members", pages=ByNumber(total="total_count"))
+    def list(self, *, organization_id: str, page_num: int = 1, page_size: int = 20) -> Pages[OrganizationMember]:
+        """List members of an organization.
+
+        Args:
+            organization_id: Organization id.
+            page_num: Page number, from 1.
+            page_size: Items per page.
+
+        Source: coze.cn page list_organization_people.
+        """
+        ...
+
+    @put("/v1/organizations/{organization_id}/members/{user_id}", safe=True)
+    async def update(self, *, organization_id: str, user_id: str, organization_role_type: str) -> None:
+        """Change role of an organization member.
+
+        Args:
+            organization_id: Organization id.
+            user_id: User id.
+            organization_role_type: Role in the organization, see `OrganizationRoleType`.
+
+        Source: coze.cn page update_organization_people.
+        """
+        ...
+
+    @delete("/v1/organizations/{organization_id}/members/{user_id}", body=("receiver_user_id",), safe=True)
+    async def delete(self, *, organization_id: str, user_id: str, receiver_user_id: str) -> None:
+        """Remove an organization member and hand over assets.
+
+        Args:
+            organization_id: Organization id.
+            user_id: User id.
+            receiver_user_id: User who takes over the resources.
+
+        Source: coze.cn page remove_organization_member.
+        """
+        ...
+
+
+class EnterprisesResource(Resource):
+    """Enterprises."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.members = EnterpriseMembersResource(core)
+        self.organizations = EnterpriseOrganizationsResource(core)
+
+
+class OrganizationsResource(Resource):
+    """Organizations."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.members = OrganizationMembersResource(core)
+
+    @put("/v1/organizations/{organization_id}", safe=True)
+    async def update(self, *, organization_id: str, description: str | None = None, name: str | None = None) -> None:
+        """Change name or description of an organization.
+
+        Args:
+            organization_id: Organization id.
+            description: Description text.
+            name: Name.
+
+        Source: coze.cn page update_organization_info.
+        """
+        ...

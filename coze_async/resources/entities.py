@@ -1,0 +1,45 @@
+"""Copies of bots and workflows."""
+
+from coze_async._core import Core
+from coze_async._endpoint import Resource, get, post
+from coze_async.models import CopyTask, CopyTaskCreated
+
+__all__ = ["CopyTasksResource", "EntitiesResource"]
+
+
+class CopyTasksResource(Resource):
+    """Copies into another workspace."""
+
+    @post("/v1/entities/copy_tasks")
+    async def create(
+        self, *, entity_id: str | None = None, entity_type: str | None = None, to_workspace_id: str | None = None
+    ) -> CopyTaskCreated:
+        """Copy a bot, app or workflow.
+
+        Args:
+            entity_id: Entity to copy.
+            entity_type: App, bot or workflow, see `CopyEntityType`.
+            to_workspace_id: Target workspace; empty means the same one.
+
+        Source: coze.cn page copy_resource_task.
+        """
+        ...
+
+    @get("/v1/entities/copy_tasks/{task_id}")
+    async def retrieve(self, *, task_id: str) -> CopyTask:
+        """Read state of a copy task.
+
+        Args:
+            task_id: Task id.
+
+        Source: coze.cn page query_resource_copy_execution_result.
+        """
+        ...
+
+
+class EntitiesResource(Resource):
+    """Bots and workflows as things to copy."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.copy_tasks = CopyTasksResource(core)

@@ -1,0 +1,45 @@
+"""Folders of a workspace."""
+
+from coze_async._endpoint import Resource, get
+from coze_async._pages import ByNumber, Pages
+from coze_async.models import SimpleFolder
+
+__all__ = ["FoldersResource"]
+
+
+class FoldersResource(Resource):
+    """The folders of a workspace."""
+
+    @get("/v1/folders", pages=ByNumber(total="total_count"))
+    def list(
+        self,
+        *,
+        workspace_id: str,
+        folder_type: str,
+        page_size: int = 20,
+        page_num: int = 1,
+        parent_folder_id: str | None = None,
+    ) -> Pages[SimpleFolder]:
+        """List folders of a workspace.
+
+        Args:
+            workspace_id: Workspace id.
+            folder_type: Development or library, see `FolderType`.
+            page_size: Items per page.
+            page_num: Page number, from 1.
+            parent_folder_id: Parent folder id.
+
+        Source: coze.cn page workspace_list_folder.
+        """
+        ...
+
+    @get("/v1/folders/{folder_id}")
+    async def retrieve(self, *, folder_id: str) -> SimpleFolder:
+        """Read one folder.
+
+        Args:
+            folder_id: Folder id.
+
+        Source: coze.cn page workspace_read_folder.
+        """
+        ...

@@ -1,0 +1,67 @@
+"""The plug-in store."""
+
+from collections.abc import Sequence
+
+from coze_async._core import Core
+from coze_async._endpoint import Resource, get
+from coze_async._pages import ByNumber, Pages
+from coze_async.models import StoreCategory, StorePlugin
+
+__all__ = ["StoreCategoriesResource", "StorePluginsResource", "StoresResource"]
+
+
+class StoreCategoriesResource(Resource):
+    """The categories of the store."""
+
+    @get("/v1/stores/categories", pages=ByNumber())
+    def list(self, *, entity_type: str, page_num: int = 1, page_size: int = 20) -> Pages[StoreCategory]:
+        """List store categories.
+
+        Args:
+            entity_type: Kind of entity.
+            page_num: Page number, from 1.
+            page_size: Items per page.
+
+        Source: coze.cn page list_plugin_category.
+        """
+        ...
+
+
+class StorePluginsResource(Resource):
+    """The plug-ins of the store."""
+
+    @get("/v1/stores/plugins", pages=ByNumber(), joined=("category_ids",))
+    def list(
+        self,
+        *,
+        keyword: str | None = None,
+        is_official: bool | None = None,
+        category_ids: Sequence[str] | None = None,
+        sort_type: str | None = None,
+        page_num: int = 1,
+        page_size: int = 20,
+        category_id: str | None = None,
+    ) -> Pages[StorePlugin]:
+        """Search plugins in the store.
+
+        Args:
+            keyword: Search text.
+            is_official: Only official plugins.
+            category_ids: Store category filters.
+            sort_type: Sort kind.
+            page_num: Page number, from 1.
+            page_size: Items per page.
+            category_id: Store category filter.
+
+        Source: coze.cn page list_plugin.
+        """
+        ...
+
+
+class StoresResource(Resource):
+    """The store."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.categories = StoreCategoriesResource(core)
+        self.plugins = StorePluginsResource(core)

@@ -1,0 +1,23 @@
+"""Templates."""
+
+from coze_async._endpoint import Resource, post
+from coze_async.models import TemplateDuplicated
+
+__all__ = ["TemplatesResource"]
+
+
+class TemplatesResource(Resource):
+    """Templates."""
+
+    @post("/v1/templates/{template_id}/duplicate")
+    async def duplicate(self, *, template_id: str, workspace_id: str, name: str | None = None) -> TemplateDuplicated:
+        """Copy a template into a workspace.
+
+        Args:
+            template_id: Template id.
+            workspace_id: Workspace id.
+            name: Name.
+
+        Source: cozepy 0.20, coze-js cabc1ec.
+        """
+        ...

@@ -1,0 +1,18 @@
+"""Users."""
+
+from coze_async._endpoint import Resource, get
+from coze_async.models import User
+
+__all__ = ["UsersResource"]
+
+
+class UsersResource(Resource):
+    """Users."""
+
+    @get("/v1/users/me")
+    async def me(self) -> User:
+        """Read the profile of the token owner.
+
+        Source: cozepy 0.20, coze-js cabc1ec.
+        """
+        ...

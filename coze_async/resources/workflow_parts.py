@@ -1,0 +1,116 @@
+"""The records of runs, the versions of workflows, and who works on them."""
+
+from collections.abc import Sequence
+
+from coze_async._core import Core
+from coze_async._endpoint import Resource, delete, get, post
+from coze_async._pages import ByCursor, Pages
+from coze_async.models import BotCollaborator, WorkflowNodeExecuteHistory, WorkflowRunHistory, WorkflowVersionInfo
+
+__all__ = ["ExecuteNodesResource", "RunHistoriesResource", "WorkflowCollaboratorsResource", "WorkflowVersionsResource"]
+
+
+class ExecuteNodesResource(Resource):
+    """What single nodes put out."""
+
+    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}/execute_nodes/{node_execute_uuid}")
+    async def retrieve(
+        self, *, workflow_id: str, execute_id: str, node_execute_uuid: str
+    ) -> WorkflowNodeExecuteHistory:
+        """Read output of one node of an asynchronous run.
+
+        Args:
+            workflow_id: Workflow id.
+            execute_id: Execution id.
+            node_execute_uuid: Id of one node execution.
+
+        Source: coze.cn page get_node_execute_history_response.
+        """
+        ...
+
+
+class RunHistoriesResource(Resource):
+    """The records of asynchronous runs."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.execute_nodes = ExecuteNodesResource(core)
+
+    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
+    async def retrieve(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
+        """Read result of an asynchronous run.
+
+        Args:
+            workflow_id: Workflow id.
+            execute_id: Execution id.
+
+        Source: coze.cn page workflow_history.
+        """
+        ...
+
+    @get("/v1/workflow/get_run_history")
+    async def get_run_history(self, *, workflow_id: str, execute_id: str | None = None) -> list[WorkflowRunHistory]:
+        """Read run history (open-source server).
+
+        Args:
+            workflow_id: Workflow id.
+            execute_id: Execution id.
+
+        Source: Coze Studio 4f786d6, Coze Plus fb00b21.
+        """
+        ...
+
+
+class WorkflowCollaboratorsResource(Resource):
+    """Who works on a workflow."""
+
+    @delete("/v1/workflows/{workflow_id}/collaborators/{user_id}", safe=True)
+    async def delete(self, *, workflow_id: str, user_id: str) -> None:
+        """Remove a collaborator from a workflow.
+
+        Args:
+            workflow_id: Workflow id.
+            user_id: User id.
+
+        Source: coze.cn page remove_workflow_collaborator.
+        """
+        ...
+
+    @post("/v1/workflows/{workflow_id}/collaborators")
+    async def create(self, *, workflow_id: str, collaborators: Sequence[BotCollaborator]) -> None:
+        """Add collaborators to a workflow.
+
+        Args:
+            workflow_id: Workflow id.
+            collaborators: Collaborators to add (one per call).
+
+        Source: coze.cn page add_workflow_collaborator.
+        """
+        ...
+
+
+class WorkflowVersionsResource(Resource):
+    """The versions of a workflow."""
+
+    @get("/v1/workflows/{workflow_id}/versions", pages=ByCursor())
+    def list(
+        self,
+        *,
+        workflow_id: str,
+        publish_status: str | None = None,
+        page_size: int = 10,
+        page_token: str | None = None,
+        include_input_output: bool | None = None,
+    ) -> Pages[WorkflowVersionInfo]:
+        """List versions of a workflow.
+
+        Args:
+            workflow_id: Workflow id.
+            publish_status: Publish state filter, see `PublishStatus`.
+            page_size: Items per page.
+            page_token: Token of the page to fetch.
+            include_input_output: Include input and output schema.
+
+        Source: coze.cn page list_workflow_version.
+        """
+        ...
