@@ -25,6 +25,8 @@ class CozeModel(BaseModel):
         # Ids are strings of digits; some servers write some of them as numbers.
         coerce_numbers_to_str=True,
         protected_namespaces=(),
+        # Built when first used: most programs touch few models.
+        defer_build=True,
     )
 
 
