@@ -161,7 +161,7 @@ class LocalLimiter(Limiter):
     """The limits of all clients of one process that share it."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits if limits is not None else Limits()
+        self.limits: Limits = limits if limits is not None else Limits()
         self._lanes: OrderedDict[tuple[str, str], _Lane] = OrderedDict()
         self._account = _Lane(Rate(self.limits.account, 1.0)) if self.limits.account else None
         self._slots: dict[str, anyio.Semaphore] = {}

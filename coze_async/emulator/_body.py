@@ -51,7 +51,7 @@ class Body:
     ) -> None:
         self.steps = steps
         self.error = error
-        self.read_timeout = math.inf
+        self.read_timeout: float = math.inf
         self._opened = opened
         self._on_close = on_close
         self._count = 0
