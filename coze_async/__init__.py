@@ -9,6 +9,7 @@ from coze_async._auth import Auth, SessionAuth, TokenAuth
 from coze_async._chat_stream import ChatStream
 from coze_async._client import AsyncCoze
 from coze_async._config import COZE_CN_BASE_URL, COZE_COM_BASE_URL, Polling, Timeouts
+from coze_async._download import Download
 from coze_async._errors import (
     APIError,
     AuthenticationError,
@@ -32,9 +33,17 @@ from coze_async._errors import (
     WorkflowError,
 )
 from coze_async._exchange import Exchange
+from coze_async._jwt import JWTAuth
 from coze_async._limits import Limiter, Limits, LocalLimiter, Rate, Slot
+from coze_async._oauth import DeviceOAuth, OAuthAuth, PKCEOAuth, WebOAuth
+from coze_async._oauth_config import load_oauth_config
+from coze_async._pages import Page, Pages
 from coze_async._retry import Retry
 from coze_async._stream import EventStream
+from coze_async._token import DeviceCode, OAuthToken
+from coze_async._token_store import FileTokenStore, MemoryTokenStore, TokenStore
+from coze_async._upload import Upload
+from coze_async._upload_cache import MemoryUploadCache, UploadCache
 from coze_async._version import __version__
 from coze_async._workflow_stream import WorkflowStream
 from coze_async.models import (
@@ -94,18 +103,30 @@ __all__ = [
     "ConversationBusyError",
     "CozeError",
     "DecodeError",
+    "DeviceCode",
+    "DeviceOAuth",
+    "Download",
     "EventStream",
     "Exchange",
+    "FileTokenStore",
+    "JWTAuth",
     "KnowledgeChunk",
     "Limiter",
     "Limits",
     "LocalLimiter",
+    "MemoryTokenStore",
+    "MemoryUploadCache",
     "Message",
     "MessageCompleted",
     "MessageDelta",
     "MessageObject",
     "MessageType",
     "NotFoundError",
+    "OAuthAuth",
+    "OAuthToken",
+    "PKCEOAuth",
+    "Page",
+    "Pages",
     "PermissionDeniedError",
     "PollTimeoutError",
     "Polling",
@@ -123,11 +144,15 @@ __all__ = [
     "StreamProtocolError",
     "Timeouts",
     "TokenAuth",
+    "TokenStore",
     "ToolCall",
     "ToolOutput",
     "TransportError",
     "UnknownEvent",
+    "Upload",
+    "UploadCache",
     "Usage",
+    "WebOAuth",
     "WorkflowDone",
     "WorkflowError",
     "WorkflowEvent",
@@ -136,4 +161,5 @@ __all__ = [
     "WorkflowRun",
     "WorkflowStream",
     "__version__",
+    "load_oauth_config",
 ]

@@ -174,7 +174,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
                         ready.append(_wrapped({"message": message}))
                         continue
             ready += super()._decoded_all([event])
-            if self._error is not None:
+            if self._error is not None or self._done:
                 break
         return ready
 
@@ -268,12 +268,18 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         facts = {**facts, **json_object(facts.get("error"))}
         return self._refused(facts, event.data.decode("utf-8", "replace").strip() or "an error event without a reason")
 
+    def _is_done(self) -> bool:
+        return self._done
+
+    def _is_complete(self) -> bool:
+        # Without its last event a body may still be complete: the chat's own end was seen.
+        chat = self._transcript.chat
+        return chat is not None and chat.is_over
+
     def _is_over(self) -> bool:
         if self._failed is not None:
             raise self._failed
-        # Without its last event a body may still be complete: the chat's own end was seen.
-        chat = self._transcript.chat
-        return self._done or (self._body_ended and chat is not None and chat.is_over)
+        return self._done or (self._body_ended and self._is_complete())
 
     def _broken(self, cause: Exception | None) -> NoReturn:
         if self._failed is not None:
@@ -303,11 +309,13 @@ _KNOWN_CHAT_EVENTS = frozenset((*_CHAT_EVENTS, *_MESSAGE_EVENTS, *_DONE_EVENTS, 
 class _Text:
     """Hands out the texts of a stream as they come."""
 
-    __slots__ = ("_begun", "_pending", "_stream")
+    __slots__ = ("_has_written", "_pending", "_stream", "_writing")
 
     def __init__(self, stream: ChatStream) -> None:
         self._stream = stream
-        self._begun: set[str] = set()
+        # The pieces of each answer that is not whole yet.
+        self._writing: dict[str, list[str]] = {}
+        self._has_written = False
         self._pending = ""
 
     def __aiter__(self) -> Self:
@@ -320,18 +328,25 @@ class _Text:
             return text
         while True:
             event = await anext(self._stream)
-            if not isinstance(event, MessageDelta | MessageCompleted):
+            if not isinstance(event, MessageDelta | MessageCompleted) or not is_answer(event.message):
                 continue
             message = event.message
-            has_begun = message.id in self._begun
-            if not message.content or not is_answer(message) or (has_begun and isinstance(event, MessageCompleted)):
+            pieces = self._writing.get(message.id)
+            text = message.content
+            if isinstance(event, MessageCompleted):
+                self._writing.pop(message.id, None)
+                written = "".join(pieces or ())
+                # A piece that was lost on the way is made up for, if it was the last one.
+                text = text[len(written) :] if text.startswith(written) else ""
+            elif text:
+                self._writing.setdefault(message.id, []).append(text)
+            if not text:
                 continue
-            if has_begun or not self._begun:
-                self._begun.add(message.id)
-                return message.content
-            self._begun.add(message.id)
-            self._pending = message.content
-            return ANSWER_SEPARATOR
+            if pieces is None and self._has_written:
+                self._pending = text
+                return ANSWER_SEPARATOR
+            self._has_written = True
+            return text
 
 
 def chat_failed(

@@ -78,6 +78,14 @@ class AsyncCoze:
         headers: Mapping[str, str] | None = None,
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
+        for name, given, kind in (
+            ("timeouts", timeouts, Timeouts),
+            ("retry", retry, Retry),
+            ("limits", limits, Limits),
+            ("limiter", limiter or LocalLimiter(), Limiter),
+        ):
+            if not isinstance(given, kind):
+                raise ConfigurationError(f"{name} is a {type(given).__name__}: give a {kind.__name__}.")
         if http_client is not None and transport is not None:
             raise ConfigurationError("Give http_client or transport, not both: a client has a transport of its own.")
         self._session = Session(

@@ -2,22 +2,25 @@
 
 import functools
 import logging
+import math
 import platform
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import anyio
 import httpx
+from anyio.lowlevel import RunVar
 
 from coze_async._auth import Auth
 from coze_async._config import Options
 from coze_async._envelope import content_type_of, logid_of, open_envelope
 from coze_async._errors import (
     APIError,
+    AuthenticationError,
     ConfigurationError,
     CozeError,
     DecodeError,
@@ -26,10 +29,11 @@ from coze_async._errors import (
     TransportError,
     api_error,
 )
-from coze_async._exchange import Exchange, Reply, Request
+from coze_async._exchange import BodyReader, Exchange, Reply, Request
 from coze_async._limits import Limiter, Slot
 from coze_async._logging import guard_httpx_log, log, redact, shortened
 from coze_async._retry import Budget, may_repeat, retry_after
+from coze_async._token_endpoint import TokenEndpoint
 from coze_async._version import __version__
 
 __all__ = ["Core", "OpenStream", "Session"]
@@ -48,9 +52,9 @@ class _Body:
     __slots__ = ("_pieces", "has_ended", "response")
 
     def __init__(self, response: httpx.Response) -> None:
-        self.response = response
+        self.response: httpx.Response = response
         # Set by who has read to the end: then there is nothing to wait for, and nothing to end from the inside.
-        self.has_ended = False
+        self.has_ended: bool = False
         # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
         stream = response.stream
         encoded = "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream)
@@ -76,6 +80,46 @@ class _Body:
                     break
 
 
+class _Outgoing(httpx.AsyncByteStream):
+    """A body that is read while it is sent. The time for an answer runs only while the server has something to do."""
+
+    def __init__(self, reader: BodyReader) -> None:
+        self.reader = reader
+        # Reading went wrong, and not the connection, whatever the class of the error.
+        self.has_failed = False
+        self._begun = False
+        self._scope: anyio.CancelScope | None = None
+        self._seconds = math.inf
+
+    def watch(self, scope: anyio.CancelScope, seconds: float | None) -> None:
+        """Let a scope end so many seconds after the last piece was read."""
+        self._scope = scope
+        self._seconds = math.inf if seconds is None else seconds
+
+    def __aiter__(self) -> "_Outgoing":
+        if self._begun:
+            raise ConfigurationError(
+                "The HTTP client asked for the uploaded file a second time, to follow a redirection or to log in. "
+                "Set base_url to where the API really is, and leave the login to `auth`."
+            )
+        self._begun = True
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._scope is not None:
+            self._scope.deadline = math.inf
+        try:
+            piece = await self.reader.next()
+        except Exception:
+            self.has_failed = True
+            raise
+        if self._scope is not None:
+            self._scope.deadline = anyio.current_time() + self._seconds
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
 class OpenStream:
     """A response whose body is still to be read, and all that must be given back afterwards."""
 
@@ -86,9 +130,9 @@ class OpenStream:
         self._slot = slot
         self._closer: AsyncGenerator[None, None] | None = _closing(body)
         self._waiting: anyio.CancelScope | None = None
-        self.name = name
-        self.logid = logid
-        self.started = started
+        self.name: str = name
+        self.logid: str | None = logid
+        self.started: float = started
 
     async def prepare(self) -> None:
         """Start what closes the connection even if nobody does."""
@@ -158,9 +202,11 @@ class OpenStream:
             self._closer = None
 
 
-async def _within(awaitable: Awaitable[T], seconds: float | None) -> T:
-    """Await something, but not longer than so many seconds; then TimeoutError."""
-    with anyio.move_on_after(seconds):
+async def _within(awaitable: Awaitable[T], seconds: float | None, outgoing: _Outgoing | None = None) -> T:
+    """Await something, but not longer than so many seconds, counted from the last piece sent; then TimeoutError."""
+    with anyio.move_on_after(seconds) as scope:
+        if outgoing is not None:
+            outgoing.watch(scope, seconds)
         return await awaitable
     raise TimeoutError
 
@@ -187,7 +233,7 @@ class Session:
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
         self.base_url = base_url
-        self.host = urlsplit(base_url).hostname or ""
+        self.host: str = urlsplit(base_url).hostname or ""
         self.auth = auth
         self.limiter = limiter
         self.budget = budget
@@ -195,8 +241,14 @@ class Session:
         self._client = http_client
         self._is_ours = http_client is None
         self._transport = transport
+        self._loop: object = None
         self._closed = False
         guard_httpx_log(self.host)
+
+    @property
+    def is_closed(self) -> bool:
+        """True after `aclose`."""
+        return self._closed
 
     @property
     def watches_reading(self) -> bool:
@@ -210,7 +262,12 @@ class Session:
         """Return the HTTP client; made at the first request, so that construction does no I/O."""
         if self._closed:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
-        if self._client is None:
+        if not self._is_ours and self._client is not None:
+            return self._client
+        loop = _this_loop()
+        if self._client is None or self._loop is not loop:
+            # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
+            self._loop = loop
             self._client = httpx.AsyncClient(
                 transport=self._transport,
                 verify=True if self._transport else _ssl_context(self.base_url),
@@ -222,7 +279,7 @@ class Session:
     async def aclose(self) -> None:
         """Close the connections; a client that the user brought stays open."""
         self._closed = True
-        if self._client is not None and self._is_ours:
+        if self._client is not None and self._is_ours and self._loop is _this_loop():
             await self._client.aclose()
 
 
@@ -232,6 +289,9 @@ class Core:
     def __init__(self, session: Session, options: Options) -> None:
         self.session = session
         self.options = options
+        self.endpoint: TokenEndpoint = TokenEndpoint(
+            session.base_url, session.client, timeouts=options.timeouts, headers=options.headers
+        )
 
     async def send(self, request: Request) -> Reply:
         """Send a request, again if that is allowed and helps, and return the whole answer.
@@ -264,6 +324,20 @@ class Core:
         opened = OpenStream(body, taken, name=request.name, logid=logid_of(body.response.headers), started=started)
         await opened.prepare()
         return opened
+
+    async def fetch(self, request: Request) -> tuple[OpenStream, Mapping[str, str]]:
+        """Send a request for a file and return it, with its headers, before its content is read.
+
+        Raises:
+            APIError: the server answered with an error instead of a file.
+            TransportError: no answer came.
+            DecodeError: the answer is no file.
+        """
+        body, started = await self._in_time(self._repeated(request, self._file), request)
+        headers = body.response.headers
+        opened = OpenStream(body, Slot(), name=request.name, logid=logid_of(headers), started=started)
+        await opened.prepare()
+        return opened, headers
 
     @property
     def transport_is_patient(self) -> bool:
@@ -302,13 +376,19 @@ class Core:
         """Run attempts until one succeeds or the next one is not allowed."""
         session, retry = self.session, self.options.retry
         number = 1
+        renewals = 0
         while True:
             await session.limiter.turn(request.kind, request.user)
             attempt = _Attempt(number, anyio.current_time())
             try:
                 result = await run(request, attempt)
             except CozeError as error:
-                wait = self._wait(request, number, error)
+                wait = self._wait(number - renewals, error, safe=request.safe or attempt.credentials is None)
+                if renewals == 0 and await self._is_renewed(request, attempt, error):
+                    # Refused before working: asked again at once, whatever the policy for repeats.
+                    renewals, wait = 1, 0.0
+                if request.is_spent:
+                    wait = None
                 self._observe(request, attempt, error, wait)
                 if isinstance(error, RateLimitError):
                     pause = (error.retry_after or retry.initial) if wait is None else wait
@@ -323,10 +403,28 @@ class Core:
                 self._observe(request, attempt, None, None)
                 return result
 
-    def _wait(self, request: Request, attempt: int, error: CozeError) -> float | None:
-        """Return how long to wait before the next attempt; None if there must be none."""
+    async def _is_renewed(self, request: Request, attempt: "_Attempt", error: CozeError) -> bool:
+        """True if the server refused the credentials, and the login has others now."""
+        # Only these say that nothing has begun; other codes of this class tell of a plug-in's login, met in the middle.
+        is_refused = isinstance(error, AuthenticationError) and (error.status == 401 or error.code in (4100, 700012006))
+        if not is_refused or not attempt.credentials:
+            return False
+        try:
+            return await self.session.auth.renew(attempt.credentials, self.endpoint)
+        except CozeError:
+            self._observe(request, attempt, error, None)
+            raise
+
+    def _wait(self, attempt: int, error: CozeError, *, safe: bool) -> float | None:
+        """Return how long to wait before the next attempt; None if there must be none.
+
+        Args:
+            attempt: The number of the attempt that failed, from 1.
+            error: Why it failed.
+            safe: True if sending again does no harm; so it is while the login itself has not come about.
+        """
         retry = self.options.retry
-        if attempt >= retry.attempts or not may_repeat(error, safe=request.safe):
+        if attempt >= retry.attempts or not may_repeat(error, safe=safe):
             return None
         if isinstance(error, APIError) and (error.retry_after or 0.0) > retry.max_retry_after:
             return None
@@ -380,18 +478,33 @@ class Core:
     async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float]:
         """Make one attempt and return the open body."""
         response = await self._sent(request, attempt, "text/event-stream", "first_event")
-        body = _Body(response)
-        kind = content_type_of(response.headers)
         # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
-        if response.status_code < 300 and kind in ("text/event-stream", "text/plain", ""):
-            return body, attempt.began
+        kinds = ("text/event-stream", "text/plain", "")
+        if response.status_code < 300 and content_type_of(response.headers) in kinds:
+            return _Body(response), attempt.began
+        raise await self._other_answer(request, attempt, response, "a stream")
+
+    async def _file(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float]:
+        """Make one attempt and return the open body of a file."""
+        response = await self._sent(request, attempt, "*/*", "idle")
+        kind = content_type_of(response.headers)
+        if response.status_code < 300 and not (kind.startswith("text/") or kind.endswith("json")):
+            return _Body(response), attempt.began
+        raise await self._other_answer(request, attempt, response, "a file")
+
+    async def _other_answer(
+        self, request: Request, attempt: "_Attempt", response: httpx.Response, wanted: str
+    ) -> CozeError:
+        """Read an answer that is not what was asked for, and return or raise the error that it is."""
+        body = _Body(response)
         try:
             content = await self._whole(body, request)
         finally:
             await body.aclose()
         self._checked(request, attempt, response, content)
-        raise DecodeError(
-            f"{request.name} was asked for a stream and answered with {kind or 'no content type'}: "
+        kind = content_type_of(response.headers)
+        return DecodeError(
+            f"{request.name} was asked for {wanted} and answered with {kind or 'no content type'}: "
             f"{self.redacted(content.decode('utf-8', 'replace'))}",
             body=self.redacted(content.decode("utf-8", "replace")),
             logid=attempt.logid,
@@ -399,6 +512,20 @@ class Core:
 
     async def _sent(self, request: Request, attempt: "_Attempt", accept: str, limit: str) -> httpx.Response:
         """Send once and return the response with its body unread."""
+        if request.body is None or isinstance(request.body, bytes):
+            return await self._exchanged(request, attempt, accept, limit, request.body)
+        async with request.body.open() as reader:
+            return await self._exchanged(request, attempt, accept, limit, _Outgoing(reader), request.body.content_type)
+
+    async def _exchanged(
+        self,
+        request: Request,
+        attempt: "_Attempt",
+        accept: str,
+        limit: str,
+        body: bytes | _Outgoing | None,
+        content_type: str = "application/json",
+    ) -> httpx.Response:
         session, options = self.session, self.options
         if request.session and session.auth.kind != "session":
             raise ConfigurationError(
@@ -407,9 +534,13 @@ class Core:
             )
         client = session.client()
         headers = {"Accept": accept, "User-Agent": _user_agent(), **request.headers, **options.headers}
-        headers |= await session.auth.headers()
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
+        attempt.credentials = await session.auth.authorize(self.endpoint)
+        headers |= attempt.credentials
+        if body is not None:
+            headers["Content-Type"] = content_type
+        outgoing = body if isinstance(body, _Outgoing) else None
+        if outgoing is not None and outgoing.reader.size is not None:
+            headers["Content-Length"] = str(outgoing.reader.size)
         query = f"?{urlencode(request.query)}" if request.query else ""
         timeouts = options.timeouts
         seconds = getattr(timeouts, limit)
@@ -418,16 +549,24 @@ class Core:
             message = client.build_request(
                 request.method,
                 _url(f"{session.base_url}{request.path}{query}"),
-                content=request.body,
+                content=body,
                 headers=headers,
                 timeout=httpx.Timeout(connect=timeouts.connect, read=reading, write=timeouts.write, pool=timeouts.pool),
             )
+            if outgoing is not None:
+                # As it is, without the generator that httpx would put around it.
+                message.stream = outgoing
             answer = client.send(message, stream=True)
-            response = await (answer if limit == "idle" and self.watches_idle else _within(answer, seconds))
-        except (TimeoutError, httpx.ReadTimeout) as error:
-            raise self._timed_out(request, limit, seconds) from error
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise self._failed(request, error) from error
+            watched = limit == "idle" and self.watches_idle
+            response = await (answer if watched else _within(answer, seconds, outgoing))
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            if outgoing is not None and outgoing.has_failed:
+                raise
+            # What was not sent to its end cannot have started anything.
+            is_whole = outgoing is None or outgoing.reader.is_over
+            if isinstance(error, TimeoutError | httpx.ReadTimeout):
+                raise self._timed_out(request, limit, seconds, is_whole=is_whole) from error
+            raise self._failed(request, error, is_whole=is_whole) from error
         attempt.status = response.status_code
         attempt.logid = logid_of(response.headers)
         return response
@@ -446,20 +585,25 @@ class Core:
         except httpx.HTTPError as error:
             raise self._failed(request, error) from error
 
-    def _timed_out(self, request: Request, limit: str, seconds: float | None) -> RequestTimeoutError:
-        started = "" if request.safe else " What it started may still be running, so it is not sent again."
+    def _timed_out(
+        self, request: Request, limit: str, seconds: float | None, *, is_whole: bool = True
+    ) -> RequestTimeoutError:
+        """Return the error for a time-out; `is_whole` is False for a request that was not sent to its end."""
+        started = _warning(request, is_whole=is_whole)
         if seconds is None:
             return RequestTimeoutError(
                 f"{request.name}: no answer in time from {self.session.base_url} "
-                f"(a limit of the transport; Timeouts.{limit} is None).{started}"
+                f"(a limit of the transport; Timeouts.{limit} is None).{started}",
+                may_have_arrived=is_whole,
             )
         return RequestTimeoutError(
             f"{request.name}: no answer within {seconds:g} s (Timeouts.{limit}) from {self.session.base_url}.{started} "
-            f"Raise Timeouts.{limit} if the server needs longer."
+            f"Raise Timeouts.{limit} if the server needs longer.",
+            may_have_arrived=is_whole,
         )
 
-    def _failed(self, request: Request, error: Exception) -> CozeError:
-        """Return our error for one of httpx."""
+    def _failed(self, request: Request, error: Exception, *, is_whole: bool = True) -> CozeError:
+        """Return our error for one of httpx; `is_whole` is False for a request that was not sent to its end."""
         base_url = self.session.base_url
         reason = redact(str(error), self.session.auth.secrets()) or type(error).__name__
         if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | UnicodeError):
@@ -482,7 +626,8 @@ class Core:
         if isinstance(error, httpx.TimeoutException):
             return RequestTimeoutError(
                 f"{request.name}: {base_url} took no more of the request within {timeouts.write} s "
-                "(Timeouts.write). Check the network."
+                "(Timeouts.write). Check the network.",
+                may_have_arrived=is_whole,
             )
         if isinstance(error, httpx.ConnectError):
             return TransportError(
@@ -490,9 +635,11 @@ class Core:
                 "Check the base URL, the network, and a proxy if there is one.",
                 may_have_arrived=False,
             )
+        when = "the answer was complete" if is_whole else "all was sent"
         return TransportError(
-            f"{request.name}: the connection to {base_url} was lost before the answer was complete: {reason}."
-            f"{'' if request.safe else ' What it started may still be running, so it is not sent again.'}"
+            f"{request.name}: the connection to {base_url} was lost before {when}: {reason}."
+            f"{_warning(request, is_whole=is_whole)}",
+            may_have_arrived=is_whole,
         )
 
     def _checked(self, request: Request, attempt: "_Attempt", response: httpx.Response, content: bytes) -> Reply:
@@ -503,10 +650,12 @@ class Core:
         envelope = open_envelope(status, response.headers, content)
         attempt.logid = envelope.logid
         if envelope.is_error:
+            # The login may have moved on to another token since; what this attempt has sent is hidden all the same.
+            sent = [value.removeprefix("Bearer ") for value in (attempt.credentials or {}).values()]
             raise self.error(
                 request.name,
                 envelope.code,
-                envelope.msg,
+                redact(envelope.msg, sent),
                 status=status,
                 logid=envelope.logid,
                 debug_url=envelope.debug_url,
@@ -522,12 +671,21 @@ class Core:
         return Reply(status, kind, content, envelope.payload, envelope.logid)
 
 
+def _warning(request: Request, *, is_whole: bool) -> str:
+    """Return what a caller has to know after a request without an answer."""
+    if request.safe or not is_whole:
+        return ""
+    return " What it started may still be running, so it is not sent again."
+
+
 @dataclass(slots=True)
 class _Attempt:
     number: int
     began: float
     status: int | None = None
     logid: str | None = None
+    # What showed who is asking; none yet if the attempt got no further than the login.
+    credentials: dict[str, str] | None = None
 
 
 # httpx looks at every character of an address, and a poll asks for the same one each time.
@@ -537,6 +695,18 @@ _url = functools.lru_cache(256)(httpx.URL)
 @functools.cache
 def _user_agent() -> str:
     return f"coze_async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+
+
+_LOOP: RunVar[object] = RunVar("coze_async.loop")
+
+
+def _this_loop() -> object:
+    """Return something that is the same object as long as the same event loop runs."""
+    loop = _LOOP.get(None)
+    if loop is None:
+        loop = object()
+        _LOOP.set(loop)
+    return loop
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from coze_async._errors import ConfigurationError
+from coze_async.models import CozeModel
 
 __all__ = ["json_body", "path_segment", "query_texts"]
 
@@ -35,6 +36,8 @@ def json_body(body: Mapping[str, Any]) -> bytes:
 
 
 def _plain_value(value: Any) -> Any:
+    if isinstance(value, CozeModel):
+        return _given(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True, by_alias=True)
     if isinstance(value, Mapping):
@@ -42,6 +45,19 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return [*_items(value)]
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _given(model: CozeModel) -> dict[str, Any]:
+    """Return what was put into a model, and the defaults that say something.
+
+    An empty text or list that nobody has given stays here: the server would take it as an order to empty the field.
+    """
+    aliases = {name: field.serialization_alias for name, field in type(model).model_fields.items()}
+    return {
+        aliases.get(name) or name: value
+        for name, value in model
+        if value is not None and (value or name in model.model_fields_set)
+    }
 
 
 def _mapping(value: Any) -> Mapping[Any, Any]:

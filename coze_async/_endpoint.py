@@ -6,7 +6,8 @@
         ...
 
 Path parameters stand in the path. What is left goes into the query of a GET or DELETE, and into the JSON body of a POST
-or PUT, except for the names in `query` and `body`. An argument that is None is not sent.
+or PUT, except for the names in `query` and `body`; with `form` the body is a form, in which `file` is a file. An
+argument that is None is not sent.
 
 A list that comes in pages is declared as an ordinary method that returns `Pages`, with its style in `pages`.
 """
@@ -16,14 +17,17 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType, UnionType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
 
 from coze_async._core import Core
+from coze_async._download import Download
 from coze_async._encoding import json_body, path_segment, query_texts
 from coze_async._errors import DecodeError
 from coze_async._exchange import Reply, Request
-from coze_async._pages import Page, Pages, PageStyle
+from coze_async._pages import Fetched, Page, Pages, PageStyle, as_count
 from coze_async._stream import EventStream
+from coze_async._upload import FileRules, FormBody, Upload, as_upload
 from coze_async.models import CozeModel
 from coze_async.models._base import read_object
 from coze_async.models._json import is_list, json_list, json_object
@@ -32,6 +36,9 @@ __all__ = ["ENDPOINTS", "Endpoint", "Resource", "delete", "get", "post", "put"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# pydantic's pages say nothing of what a server should have sent.
+_ADVERTISED = re.compile(r"\s*For further information visit \S+")
 
 ENDPOINTS: "list[Endpoint]" = []
 """Every declared endpoint, in the order of declaration."""
@@ -52,11 +59,12 @@ class Endpoint:
         name: Where it stands, such as "ChatResource.cancel".
         method: The HTTP verb.
         path: With `{name}` for each path parameter.
-        places: Parameter name -> "path", "query" or "body".
+        places: Parameter name -> "path", "query", "body" or "form".
         required: Names without a default.
         defaults: The other names with their defaults.
         fixed: Body fields that are always sent.
-        returns: What the answer is read into; a stream class for a stream, None for nothing.
+        returns: What the answer is read into; a stream class for a stream, `Download` for a file, None for nothing.
+        optional: True if some servers answer without what is returned.
         payload: The keys under which servers put the answer; empty if it stands beside code and msg.
         safe: True if sending it twice does no more than sending it once.
         kind: Which rate of `Limits` counts it.
@@ -64,6 +72,7 @@ class Endpoint:
         headers: Sent with every request.
         joined: Lists in the query that are sent as one text with commas.
         pages: How the pages follow each other, None for what comes at once.
+        form: What the parameter `file` has to keep to, if the body is a form; None for a JSON body.
     """
 
     name: str
@@ -74,6 +83,7 @@ class Endpoint:
     defaults: Mapping[str, Any]
     fixed: Mapping[str, Any]
     returns: Any
+    optional: bool
     payload: tuple[str, ...]
     safe: bool
     kind: str | None
@@ -81,6 +91,7 @@ class Endpoint:
     headers: Mapping[str, str]
     joined: frozenset[str]
     pages: PageStyle | None
+    form: FileRules | None
     signature: inspect.Signature = field(repr=False)
 
     @property
@@ -90,7 +101,12 @@ class Endpoint:
 
     def user(self, arguments: Mapping[str, Any], core: Core) -> str | None:
         """Return whose limits hold: chats name their user, all else is the one that the view was made for."""
-        return (arguments.get("user_id") if self.kind == "chat" else None) or core.options.user
+        if self.kind == "chat":
+            # A chatflow names its user in `ext`.
+            ext: Mapping[str, Any] = arguments.get("ext") or {}
+            named = arguments.get("user_id") or ext.get("user_id")
+            return named or core.options.user
+        return core.options.user
 
     def request(self, arguments: Mapping[str, Any], *, user: str | None = None) -> Request:
         """Build the request for a set of arguments.
@@ -108,6 +124,7 @@ class Endpoint:
             # For Python's own words.
             self.signature.bind(None, **arguments)
         path, query, body = self.path, list[tuple[str, str]](), dict(self.fixed)
+        form, upload = list[tuple[str, str]](), cast("Upload | None", None)
         for name, place in places.items():
             value = arguments.get(name, self.defaults.get(name))
             if place == "path":
@@ -117,39 +134,56 @@ class Endpoint:
             elif place == "query":
                 texts = query_texts(name, value)
                 query += [(name, text) for text in ([",".join(texts)] if name in self.joined and texts else texts)]
+            elif place == "form":
+                if name == "file":
+                    upload = as_upload(value)
+                else:
+                    form += [(name, text) for text in ([""] if value == "" else query_texts(name, value))]
             else:
                 body[name] = value
         has_body = self.method in ("POST", "PUT") or "body" in places.values()
+        content = FormBody(form, upload, self.form) if self.form else json_body(body) if has_body else None
         return Request(
             self.method,
             path,
             tuple(query),
-            json_body(body) if has_body else None,
+            content,
             self.headers,
-            kind=self.kind,
+            # A chat of nobody in particular, as a chatflow may be, is limited with the account only.
+            kind=None if self.kind == "chat" and user is None else self.kind,
             user=user,
             safe=self.safe,
             session=self.session,
         )
 
-    def page(self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any]) -> Page[Any]:
+    def page(
+        self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any], before: Fetched
+    ) -> Page[Any]:
         """Read one page of a list.
+
+        Args:
+            core: Takes secrets out of what is shown.
+            request: What was sent.
+            reply: What came.
+            arguments: Those of this page.
+            before: What was fetched before this page.
 
         Raises:
             DecodeError: it does not fit.
         """
         style = cast("PageStyle", self.pages)
-        around = json_object(self._payload(reply))
+        value = self._payload(reply)
+        around = json_object(value)
         (item,) = get_args(self.returns)
-        listed = around.get(style.items)
+        listed = value if is_list(value) else around.get(style.items)
         try:
             if not is_list(listed or []):
                 raise TypeError(f"no list under {style.items!r}")
             items = [read_object(item, entry) for entry in json_list(listed) if entry is not None]
         except (ValueError, TypeError) as error:
             raise self._unexpected(core, request, reply, error) from error
-        total = next((around[key] for key in ("total", "total_count") if isinstance(around.get(key), int)), None)
-        following = style.following({**self.defaults, **arguments}, around, len(items))
+        total = as_count(around.get("total", around.get("total_count")))
+        following = style.following({**self.defaults, **arguments}, around, len(json_list(listed)), before)
         return Page(items, total, following is not None, following, reply.logid)
 
     def _payload(self, reply: Reply) -> Any:
@@ -165,10 +199,10 @@ class Endpoint:
         return None
 
     def _unexpected(self, core: Core, request: Request, reply: Reply, error: Exception) -> DecodeError:
-        text = core.redacted(reply.body.decode("utf-8", "replace"))
+        text, problem = core.redacted(reply.body.decode("utf-8", "replace")), _ADVERTISED.sub("", str(error))
         return DecodeError(
             f"{request.name} answered HTTP {reply.status} with something else than expected: "
-            f"{core.redacted(str(error))}. It was: {text}{f' [logid {reply.logid}]' if reply.logid else ''}",
+            f"{core.redacted(problem)}. It was: {text}{f' [logid {reply.logid}]' if reply.logid else ''}",
             body=text,
             logid=reply.logid,
         )
@@ -182,6 +216,8 @@ class Endpoint:
         if self.returns is None:
             return None
         value = self._payload(reply)
+        if self.optional and not value:
+            return None
         try:
             if get_origin(self.returns) is list:
                 (item,) = get_args(self.returns)
@@ -221,6 +257,7 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         headers: Mapping[str, str] | None = None,
         joined: Sequence[str] = (),
         pages: PageStyle | None = None,
+        form: FileRules | None = None,
     ) -> _Decorator:
         """Declare an endpoint.
 
@@ -237,19 +274,23 @@ def _declares(method: str) -> Callable[..., _Decorator]:
             headers: Sent with every request.
             joined: Lists in the query that are sent as one text with commas.
             pages: How the pages of a list follow each other.
+            form: What the parameter `file` has to keep to; all that is not in the path or the query is then sent as
+                a form.
         """
 
         def declare(declaration: Callable[..., Any]) -> Callable[..., Any]:
             signature = inspect.signature(declaration)
+            returns, optional = _without_none(signature.return_annotation)
             endpoint = Endpoint(
                 name=declaration.__qualname__,
                 method=method,
                 path=path,
-                places=_places(declaration.__qualname__, signature, method, path, query, body, fixed or {}),
+                places=_places(declaration.__qualname__, signature, method, path, query, body, fixed or {}, form),
                 required=frozenset(n for n, p in signature.parameters.items() if p.default is p.empty) - {"self"},
                 defaults={n: p.default for n, p in signature.parameters.items() if p.default is not p.empty},
                 fixed=fixed or {},
-                returns=signature.return_annotation,
+                returns=returns,
+                optional=optional,
                 payload=tuple(payload),
                 safe=(method == "GET" or pages is not None) if safe is None else safe,
                 kind=kind,
@@ -257,10 +298,11 @@ def _declares(method: str) -> Callable[..., _Decorator]:
                 headers=headers or {},
                 joined=frozenset(joined),
                 pages=pages,
+                form=form,
                 signature=signature,
             )
             ENDPOINTS.append(endpoint)
-            call = (_streaming if endpoint.streams else _paging if pages else _calling)(endpoint)
+            call = _caller(endpoint)(endpoint)
             functools.update_wrapper(call, declaration)
             call.endpoint = endpoint  # type: ignore[attr-defined]
             return call
@@ -276,6 +318,13 @@ put = _declares("PUT")
 delete = _declares("DELETE")
 
 
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Return what is returned if anything is, and whether it may be None."""
+    kinds = get_args(annotation) if get_origin(annotation) is UnionType else ()
+    given = [kind for kind in kinds if kind is not NoneType]
+    return (given[0], True) if len(given) == 1 else (annotation, False)
+
+
 def _places(
     name: str,
     signature: inspect.Signature,
@@ -284,6 +333,7 @@ def _places(
     query: Sequence[str],
     body: Sequence[str],
     fixed: Mapping[str, Any],
+    form: FileRules | None,
 ) -> dict[str, str]:
     """Return where each parameter goes; what does not fit together is a TypeError when the module is imported."""
     parameters = dict(signature.parameters)
@@ -294,13 +344,23 @@ def _places(
         ("has no parameter for its query", set(query) - parameters.keys()),
         ("has no parameter for its body", set(body) - parameters.keys()),
         ("must be keyword-only in", {n for n, p in parameters.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY}),
+        ("has no parameter for the file of its form", {"file"} - parameters.keys() if form else set[str]()),
         ("sends a fixed field that is also a parameter", set(fixed) & parameters.keys()),
     ):
         if names:
             raise TypeError(f"{name} ({method} {path}) {problem}: {', '.join(sorted(names))}")
     named = {**dict.fromkeys(query, "query"), **dict.fromkeys(body, "body"), **dict.fromkeys(in_path, "path")}
-    rest = "query" if method in ("GET", "DELETE") else "body"
+    rest = "form" if form else "query" if method in ("GET", "DELETE") else "body"
     return {n: named.get(n, rest) for n in parameters}
+
+
+def _caller(endpoint: Endpoint) -> Callable[[Endpoint], Callable[..., Any]]:
+    """Return what makes the method of an endpoint."""
+    if endpoint.streams:
+        return _streaming
+    if endpoint.pages is not None:
+        return _paging
+    return _downloading if endpoint.returns is Download else _calling
 
 
 def _calling(endpoint: Endpoint) -> Callable[..., Any]:
@@ -316,13 +376,22 @@ def _paging(endpoint: Endpoint) -> Callable[..., Any]:
     def call(self: Resource, **arguments: Any) -> Any:
         core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
 
-        async def fetch(changed: Mapping[str, Any]) -> Page[Any]:
+        async def fetch(changed: Mapping[str, Any], before: Fetched) -> Page[Any]:
             request = endpoint.request(changed, user=core.options.user)
-            return endpoint.page(core, request, await core.send(request), changed)
+            return endpoint.page(core, request, await core.send(request), changed, before)
 
         # A mistake shows here, not at the first step.
         endpoint.request(arguments)
         return Pages(fetch, arguments)
+
+    return call
+
+
+def _downloading(endpoint: Endpoint) -> Callable[..., Any]:
+    async def call(self: Resource, **arguments: Any) -> Any:
+        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
+        request = endpoint.request(arguments, user=endpoint.user(arguments, core))
+        return Download(core, request, *await core.fetch(request))
 
     return call
 

@@ -48,7 +48,7 @@ def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> En
     is_json, payload = True, None
     try:
         payload = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         is_json = False
     facts: dict[str, Any] = json_object(payload)
     code = code_of(facts)
@@ -57,7 +57,10 @@ def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> En
         text = f"redirected to {headers.get('location', 'nowhere')}; set base_url to where the API really is"
     return Envelope(
         # Most errors come with HTTP 200; OAuth errors have an error_code that is a word.
-        is_error=status >= 300 or bool(code) or bool(facts.get("error_code")),
+        is_error=status >= 300
+        or bool(code)
+        or bool(facts.get("error_code"))
+        or (code is None and bool(facts.get("code"))),
         is_json=is_json,
         payload=payload,
         code=code,
@@ -72,7 +75,7 @@ def code_of(facts: Mapping[str, Any]) -> int | None:
     for key in ("code", "error_code"):
         try:
             return int(facts[key])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return None
 

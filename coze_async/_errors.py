@@ -55,7 +55,15 @@ __all__ = [
 
 
 class CozeError(Exception):
-    """Whatever goes wrong in this library and is not a mistake in Python."""
+    """Whatever goes wrong in this library and is not a mistake in Python.
+
+    Attributes:
+        chat: The chat that had been started before this went wrong, None if none had.
+        execute_id: The workflow run that had been started before this went wrong, None if none had.
+    """
+
+    chat: "Chat | None" = None
+    execute_id: str | None = None
 
 
 class ConfigurationError(CozeError, ValueError):

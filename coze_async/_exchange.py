@@ -1,12 +1,51 @@
 """What goes out, what comes back, and what is told of it: values without behaviour."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from coze_async._errors import CozeError
 
-__all__ = ["Exchange", "Reply", "Request"]
+__all__ = ["BodyReader", "Exchange", "Reply", "Request", "StreamedBody"]
+
+
+class BodyReader(Protocol):
+    """A body that is being read.
+
+    Attributes:
+        size: All its bytes; None if that is not known.
+    """
+
+    size: int | None
+
+    @property
+    def is_over(self) -> bool:
+        """True if the last piece was handed out."""
+        ...
+
+    async def next(self) -> bytes:
+        """Return the next piece; empty at the end."""
+        ...
+
+
+class StreamedBody(Protocol):
+    """A body that is read while it is sent.
+
+    Attributes:
+        content_type: With its parameters.
+    """
+
+    content_type: str
+
+    @property
+    def is_spent(self) -> bool:
+        """True if it was begun, and cannot be read again."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[BodyReader]:
+        """Begin to read it; what it holds is closed when the block is left."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +56,7 @@ class Request:
         method: The HTTP verb.
         path: Below the base URL, with its parameters filled in.
         query: Pairs, in order.
-        body: A JSON text, None for no body.
+        body: A JSON text, a body that is read while it is sent, or None for no body.
         headers: Beyond those of every request.
         kind: Which rate of `Limits` counts it; None for the account's alone.
         user: Whose limits hold.
@@ -28,7 +67,7 @@ class Request:
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = None
+    body: bytes | StreamedBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     kind: str | None = None
     user: str | None = None
@@ -39,6 +78,11 @@ class Request:
     def name(self) -> str:
         """The request as a reader knows it."""
         return f"{self.method} {self.path}".strip()
+
+    @property
+    def is_spent(self) -> bool:
+        """True if the body was begun, and cannot be read again."""
+        return self.body is not None and not isinstance(self.body, bytes) and self.body.is_spent
 
 
 @dataclass(frozen=True, slots=True)

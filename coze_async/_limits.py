@@ -54,7 +54,7 @@ class Limits:
     The rates are what Coze Plus publishes. The clouds count per account and name no number for it; set `account`.
 
     Attributes:
-        chat: New chats, per user.
+        chat: New chats, and chatflows whose user is named, per user.
         bot_management: Requests that create or change bots, per user.
         bot_info: Requests that read bots, per user.
         chats_at_once: Streams and polls in flight, per user.
@@ -68,6 +68,10 @@ class Limits:
     account: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("chat", "bot_management", "bot_info"):
+            rate = getattr(self, name)
+            if rate is not None and not isinstance(rate, Rate):
+                raise ConfigurationError(f"Limits.{name} is {rate!r}: give a Rate, such as Rate(60, 60.0), or None.")
         for name in ("chats_at_once", "account"):
             number = getattr(self, name)
             if number is not None and number < 1:

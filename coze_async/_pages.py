@@ -15,13 +15,31 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 from anyio.abc import ObjectReceiveStream
 
-from coze_async._errors import CozeError
-
-__all__ = ["ByCursor", "ByLastId", "ByNumber", "Page", "PageStyle", "Pages"]
+__all__ = ["ByCursor", "ByLastId", "ByNumber", "Fetched", "Page", "PageStyle", "Pages", "as_count"]
 
 T = TypeVar("T")
 
 Arguments = Mapping[str, Any]
+
+
+def as_count(value: Any) -> int | None:
+    """Return a number of items, which some servers write as a text; None if it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How much of a list was fetched before a page.
+
+    Attributes:
+        pages: The number of pages.
+        items: The number of items on them.
+    """
+
+    pages: int = 0
+    items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +47,26 @@ class PageStyle(ABC):
     """How an endpoint hands out its pages.
 
     Attributes:
-        items: The key of the list; empty if the answer's data is the list.
+        items: The key of the list in the object around it.
     """
 
     items: str = "items"
 
-    @abstractmethod
-    def following(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:
+    def following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:
         """Return the arguments that change for the next page; None if this was the last.
 
         Args:
             arguments: Those of this page.
             answer: The object around the list.
             count: How many items this page has.
+            before: What was fetched before this page.
         """
+        # A server that promises more and sends nothing would be asked for ever.
+        return self._following(arguments, answer, count, before) if count else None
+
+    @abstractmethod
+    def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:
+        """Do what `following` says, for a page with items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +78,19 @@ class ByNumber(PageStyle):
     total: str = "total"
     has_more: str = "has_more"
 
-    def following(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:
-        """Return the next number, as long as the server says or lets one see that there is more."""
+    def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:
         number, size = int(arguments.get(self.page) or 1), int(arguments.get(self.size) or 0)
-        more, total = answer.get(self.has_more), answer.get(self.total)
+        more, total = answer.get(self.has_more), as_count(answer.get(self.total))
         if isinstance(more, bool):
             goes_on = more
-        elif isinstance(total, int | str) and str(total).isdigit():
-            goes_on = number * max(size, count) < int(total)
+        elif total is not None:
+            # Counted, and not reckoned from the size: a server may send fewer than were asked for. Only what a caller
+            # has skipped, by starting at a later page, can but be reckoned.
+            skipped = (number - 1 - before.pages) * size
+            goes_on = skipped + before.items + count < total
         else:
-            goes_on = count >= size > 0
-        # A server that promises more and sends nothing would be asked for ever.
-        return {self.page: number + 1} if goes_on and count else None
+            goes_on = count >= size
+        return {self.page: number + 1} if goes_on else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +100,7 @@ class ByCursor(PageStyle):
     cursor: str = "page_token"
     next_cursor: str = "next_page_token"
 
-    def following(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:  # noqa: ARG002
-        """Return the next cursor, if there is one and it is another one."""
+    def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:  # noqa: ARG002
         cursor = answer.get(self.next_cursor)
         goes_on = answer.get("has_more") is not False and cursor and cursor != arguments.get(self.cursor)
         return {self.cursor: cursor} if goes_on else None
@@ -88,10 +112,9 @@ class ByLastId(PageStyle):
 
     after: str = "after_id"
 
-    def following(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:
-        """Return where the next page begins."""
+    def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:  # noqa: ARG002
         last = answer.get("last_id")
-        goes_on = answer.get("has_more") and count and last and last != arguments.get(self.after)
+        goes_on = answer.get("has_more") and last and last != arguments.get(self.after)
         return {self.after: last} if goes_on else None
 
 
@@ -114,10 +137,16 @@ class Page(Generic[T]):
     logid: str | None
 
 
-class Pages(Generic[T]):
-    """A list that is fetched page by page while it is iterated; nothing is sent before the first step."""
+Fetch = Callable[[Arguments, Fetched], Awaitable[Page[T]]]
 
-    def __init__(self, fetch: Callable[[Arguments], Awaitable[Page[T]]], arguments: Arguments) -> None:
+
+class Pages(Generic[T]):
+    """A list that is fetched page by page while it is iterated; nothing is sent before the first step.
+
+    Each iteration begins at the first page again. After an error the next step asks for the same page once more.
+    """
+
+    def __init__(self, fetch: Fetch[T], arguments: Arguments) -> None:
         self._fetch = fetch
         self._arguments = arguments
 
@@ -130,19 +159,22 @@ class Pages(Generic[T]):
 
     async def first(self) -> Page[T]:
         """Return the first page: one request."""
-        return await self._fetch(self._arguments)
+        return await self._fetch(self._arguments, Fetched())
 
     @asynccontextmanager
     async def prefetched(self) -> AsyncGenerator[AsyncIterator[T]]:
-        """Iterate the items while the next page is already being fetched; never more than one page ahead."""
-        send, receive = anyio.create_memory_object_stream[Page[T] | CozeError](0)
+        """Iterate the items while the next page is already being fetched; never more than one page ahead.
+
+        An error of a later page is raised when the items before it are used up. Leaving the block stops the fetching.
+        """
+        send, receive = anyio.create_memory_object_stream[Page[T] | Exception](0)
 
         async def read_ahead() -> None:
             async with send:
                 try:
                     async for page in self.pages():
                         await send.send(page)
-                except CozeError as error:
+                except Exception as error:  # noqa: BLE001 - raised again where the page would have come
                     await send.send(error)
 
         failure: Exception | None = None
@@ -160,9 +192,10 @@ class Pages(Generic[T]):
 class _PageByPage(Generic[T]):
     """Fetches a page at each step."""
 
-    def __init__(self, fetch: Callable[[Arguments], Awaitable[Page[T]]], arguments: Arguments) -> None:
+    def __init__(self, fetch: Fetch[T], arguments: Arguments) -> None:
         self._fetch = fetch
         self._arguments: Arguments | None = arguments
+        self._before = Fetched()
 
     def __aiter__(self) -> Self:
         return self
@@ -170,7 +203,8 @@ class _PageByPage(Generic[T]):
     async def __anext__(self) -> Page[T]:
         if self._arguments is None:
             raise StopAsyncIteration
-        page = await self._fetch(self._arguments)
+        page = await self._fetch(self._arguments, self._before)
+        self._before = Fetched(self._before.pages + 1, self._before.items + len(page.items))
         self._arguments = None if page.following is None else {**self._arguments, **page.following}
         return page
 
@@ -178,7 +212,7 @@ class _PageByPage(Generic[T]):
 class _Received(Generic[T]):
     """Takes pages that another task fetches."""
 
-    def __init__(self, receive: ObjectReceiveStream[Page[T] | CozeError]) -> None:
+    def __init__(self, receive: ObjectReceiveStream[Page[T] | Exception]) -> None:
         self._receive = receive
 
     def __aiter__(self) -> Self:
@@ -189,7 +223,7 @@ class _Received(Generic[T]):
             page = await self._receive.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-        if isinstance(page, CozeError):
+        if isinstance(page, Exception):
             raise page
         return page
 

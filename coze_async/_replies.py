@@ -70,7 +70,11 @@ def result_from_reply(core: Core, name: str, reply: Reply) -> ChatResult:
 
 def _undecodable(core: Core, name: str, reply: Reply, error: Exception) -> DecodeError:
     text = core.redacted(reply.body.decode("utf-8", "replace"))
-    return DecodeError(f"{name}: the answer is no chat: {error}. It was: {text}", body=text, logid=reply.logid)
+    return DecodeError(
+        f"{name}: the answer is no chat: {core.redacted(str(error).splitlines()[0])}. It was: {text}",
+        body=text,
+        logid=reply.logid,
+    )
 
 
 def _data(reply: Reply) -> dict[str, Any]:

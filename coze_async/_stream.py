@@ -178,10 +178,16 @@ class EventStream(ABC, Generic[E, R]):
             self._body_ended = True
             return self._reader.end()
         except TimeoutError as error:
-            raise self._timed_out() from error
+            if not self._is_complete():
+                raise self._timed_out() from error
         except TransportError as error:
-            self._broken(error)
-        return self._reader.feed(piece)
+            if not self._is_complete():
+                self._broken(error)
+        else:
+            return self._reader.feed(piece)
+        # What mattered has come; how the rest would have ended does not.
+        self._body_ended = True
+        return []
 
     async def _begin(self) -> None:
         total = self._core.options.timeouts.total
@@ -233,7 +239,9 @@ class EventStream(ABC, Generic[E, R]):
         stray = self._reader.stray
         if not self._has_event and stray:
             self._raise_stray(stray)
-        if cause is not None:
+        if self._core.session.is_closed:
+            how = "the client was closed while the stream was being read"
+        elif cause is not None:
             how = str(cause)
         elif not self._reader.seen:
             how = "the server sent an empty stream; Coze Studio does so when it fails before the run begins"
@@ -299,6 +307,9 @@ class EventStream(ABC, Generic[E, R]):
                 break
             if decoded is not None:
                 ready.append(decoded)
+            if self._is_done():
+                # What came with it does not belong to it, however the bytes were cut.
+                break
         return ready
 
     @abstractmethod
@@ -306,8 +317,16 @@ class EventStream(ABC, Generic[E, R]):
         """Return the typed event, None for one that is not handed out; raise what the event reports."""
 
     @abstractmethod
+    def _is_done(self) -> bool:
+        """True when the last event has come."""
+
+    def _is_complete(self) -> bool:
+        """True when nothing of worth is missing, although the last event has not come."""
+        return False
+
     def _is_over(self) -> bool:
-        """True when the last event was handed out."""
+        """True when nothing more is to be read; raise what has failed."""
+        return self._is_done()
 
     @abstractmethod
     def _collected(self) -> R:

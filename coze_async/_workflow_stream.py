@@ -70,7 +70,7 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
             logid=self.logid,
         )
 
-    def _is_over(self) -> bool:
+    def _is_done(self) -> bool:
         return self._last is not None
 
     def _collected(self) -> WorkflowRun:

@@ -289,12 +289,47 @@ async def test_an_answer_whose_end_was_seen_is_whole_without_the_last_event() ->
     assert (await served.stream().result()).text == "Hi"
 
 
-async def test_a_connection_that_is_lost_after_the_end_of_the_chat_is_still_an_error_before_done() -> None:
+async def test_a_connection_that_is_lost_after_the_end_of_the_chat_does_no_harm() -> None:
     served = Served(stream_of(CREATED, message("Hi"), COMPLETED, lost="reset"))
-    with pytest.raises(StreamInterruptedError) as caught:
-        await served.stream().result()
-    assert caught.value.partial is not None
-    assert caught.value.partial.status == "completed"
+    result = await served.stream().result()
+    assert (result.text, result.status) == ("Hi", "completed")
+    assert served.is_free
+
+
+async def test_a_server_that_falls_silent_after_the_end_of_the_chat_does_no_harm() -> None:
+    served = Served(stream_of(CREATED, message("Hi"), COMPLETED, endless=True), timeouts=Timeouts(idle=5.0))
+    assert (await served.stream().result()).text == "Hi"
+    assert served.is_free
+
+
+async def test_what_comes_with_the_last_event_is_the_same_however_it_is_cut() -> None:
+    late = b'event:error\ndata:{"code":5000,"msg":"too late"}\n\n'
+    for body in (
+        stream_of(CREATED, message("Hi"), COMPLETED, DONE + late),
+        stream_of(CREATED, message("Hi"), COMPLETED, DONE, late),
+    ):
+        assert (await Served(body).stream().result()).text == "Hi"
+
+
+async def test_the_texts_of_messages_without_ids_are_those_of_the_result() -> None:
+    def nameless(kind: str, text: str) -> bytes:
+        inner = f'{{"content":"{text}","role":"assistant","type":"answer","content_type":"text"}}'
+        return f"event:conversation.message.{kind}\ndata:{inner}\n\n".encode()
+
+    for pieces in (
+        [nameless("completed", "one"), nameless("completed", "two")],
+        [
+            nameless("delta", "one"),
+            nameless("completed", "one"),
+            nameless("delta", "two"),
+            nameless("completed", "two"),
+        ],
+        [nameless("delta", "o"), nameless("completed", "one"), nameless("completed", "two")],
+    ):
+        served = Served(stream_of(CREATED, *pieces, COMPLETED, DONE))
+        stream = served.stream()
+        assert "".join([text async for text in stream.text()]) == "one\n\ntwo"
+        assert (await stream.result()).text == "one\n\ntwo"
 
 
 async def test_a_connection_that_is_lost_after_the_last_event_does_no_harm() -> None:

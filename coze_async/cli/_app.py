@@ -1,13 +1,14 @@
 """The commands: what they are called, what they take, and what becomes of their errors."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from coze_async import CozeError, __version__
-from coze_async.cli import _doctor, _serve
+from coze_async.cli import _doctor, _login, _serve
 from coze_async.cli._ask import has_person, piped
 from coze_async.cli._chat import Conversation
 from coze_async.cli._connect import UsageError, bot_or_usage_error, connected
@@ -21,7 +22,7 @@ app = App(
     name="coze-async",
     help="""Talk to Coze (扣子) from a terminal.
 
-COZE_API_TOKEN is the token; without one the built-in emulator answers.
+COZE_API_TOKEN is the token; without one the login holds, else the built-in emulator answers.
 COZE_API_BASE is the server; https://api.coze.cn if it is not set.
 
 Exit codes: 0 done, 1 failed or not complete, 2 wrong usage, 130 Ctrl-C.""",
@@ -169,6 +170,37 @@ def emulator(
     """
     del debug
     return _serve.serve(output, host=host, port=port, dialect=dialect, pace=pace)
+
+
+@app.command
+def login(
+    *,
+    client_id: str | None = None,
+    pkce: Flag = False,
+    workspace: str | None = None,
+    redirect_uri: str | None = None,
+    config: Path | None = None,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Log in with a browser; the other commands then use the token.
+
+    You confirm a code on a page of Coze, on this or any other device.
+    The app is remembered: the next time `coze-async login` is enough.
+
+    Args:
+        client_id: The OAuth app; else COZE_DEVICE_OAUTH_CLIENT_ID.
+        pkce: The browser comes back to this machine instead.
+        workspace: Ask for one workspace only.
+        redirect_uri: Where the browser comes back to, as registered.
+        config: A coze-oauth config file that names the app.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    return _login.log_in(
+        output, pkce=pkce, client_id=client_id, workspace_id=workspace, redirect_uri=redirect_uri, config=config
+    )
 
 
 @app.command

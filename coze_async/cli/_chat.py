@@ -145,7 +145,9 @@ class Conversation:
     def _notes(self, result: ChatResult) -> None:
         for follow_up in result.follow_ups:
             self.output.note(f"  ? {follow_up}")
-        facts = [f"conversation {result.conversation_id}"] if result.conversation_id else []
+        # The built-in emulator ends with the command, and its conversations with it.
+        is_kept = bool(result.conversation_id) and not self.connection.is_emulated
+        facts = [f"conversation {result.conversation_id}"] if is_kept else []
         if usage := result.usage:
             facts.append(f"{usage.token_count} tokens ({usage.input_count} in, {usage.output_count} out)")
         if facts:

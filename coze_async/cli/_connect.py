@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from coze_async import AsyncCoze, Polling
+from coze_async.cli._login import Login, saved_login
 from coze_async.cli._output import Output
 from coze_async.cli._runner import Runner, started
 from coze_async.emulator import ChatInput, Emulator, Script, default_bot
@@ -30,26 +31,33 @@ class Connection:
         runner: Runs work in the client's event loop.
         polling: How often to look at a chat.
         is_emulated: True if nothing leaves this process.
+        login: Where the token comes from if it was got by `coze-async login`.
     """
 
     coze: AsyncCoze
     runner: Runner
     polling: Polling
     is_emulated: bool
+    login: Login | None = None
 
 
 @contextmanager
 def connected(output: Output) -> Generator[Connection]:
-    """Open a client for one command and close it afterwards; without a token it talks to the built-in emulator.
+    """Open a client for one command and close it afterwards; without token or login it talks to the built-in emulator.
 
     Raises:
-        ConfigurationError: COZE_API_BASE or COZE_API_TOKEN cannot be right.
+        ConfigurationError: COZE_API_BASE, COZE_API_TOKEN or the login cannot be right.
     """
-    is_emulated = not os.environ.get("COZE_API_TOKEN", "").strip()
-    coze, polling = _emulated(output) if is_emulated else (AsyncCoze(), Polling())
+    has_token = bool(os.environ.get("COZE_API_TOKEN", "").strip())
+    login = None if has_token else saved_login()
+    is_emulated = not has_token and login is None
+    if is_emulated:
+        coze, polling = _emulated(output)
+    else:
+        coze, polling = login.client() if login else AsyncCoze(), Polling()
     with started() as runner:
         try:
-            yield Connection(coze, runner, polling, is_emulated)
+            yield Connection(coze, runner, polling, is_emulated, login)
         finally:
             runner.run(coze.aclose)
 

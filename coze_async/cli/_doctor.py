@@ -55,7 +55,7 @@ class Check:
 
 def report(connection: Connection, output: Output, bot_id: str | None, *, debug: bool) -> int:
     """Look, show what was found as a table, and return the exit code: 0 if nothing stands in the way."""
-    settings = [_base_url(connection), _token(is_emulated=connection.is_emulated)]
+    settings = [_base_url(connection), _token(connection)]
     checks = settings + connection.runner.run(lambda: examine(connection.coze, bot_id))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for check in checks:
@@ -76,11 +76,14 @@ def report(connection: Connection, output: Output, bot_id: str | None, *, debug:
 
 def _base_url(connection: Connection) -> Check:
     source = "COZE_API_BASE" if os.environ.get("COZE_API_BASE", "").strip() else "the default; COZE_API_BASE is not set"
+    source = "the login's" if connection.login else source
     return Check("Base URL", f"{connection.coze.base_url} ({'built in' if connection.is_emulated else source})")
 
 
-def _token(*, is_emulated: bool) -> Check:
-    if is_emulated:
+def _token(connection: Connection) -> Check:
+    if connection.login:
+        return Check("Token", f"from coze-async login ({connection.login.store.path})")
+    if connection.is_emulated:
         return Check("Token", "not needed here; a real server takes it from COZE_API_TOKEN")
     token = os.environ["COZE_API_TOKEN"].strip()
     kind = next((f"{kind}…, " for kind in _TOKEN_KINDS if token.startswith(kind)), "")
@@ -98,7 +101,8 @@ async def examine(coze: AsyncCoze, bot_id: str | None) -> list[Check]:
         laps = [(await _timed(lambda: core.send(_WHO_AM_I)))[1] for _ in range(_CALLS - 1)]
         told = ", ".join(map(_milliseconds, laps))
         checks.append(Check("Round trip", f"{_milliseconds(seconds)} ms with the connection, then {told} ms"))
-        bot = await _bot(coze, bot_id) if bot_id else None
+        # A token that was refused would be refused for the bot too.
+        bot = await _bot(coze, bot_id) if bot_id and accepted.is_good is not False else None
         if bot and bot.is_good and accepted.is_good is None:
             # Reading the bot took the token.
             accepted = Check(accepted.name, "yes")

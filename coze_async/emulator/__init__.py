@@ -27,6 +27,8 @@ from ._faults import (
     Unreachable,
     WrongContentType,
 )
+from ._form import ReceivedFile, ReceivedForm
+from ._oauth import OAuthApp, OAuthServer
 from ._scripts import (
     Answer,
     Ask,
@@ -65,6 +67,10 @@ __all__ = [
     "Fault",
     "Html",
     "Node",
+    "OAuthApp",
+    "OAuthServer",
+    "ReceivedFile",
+    "ReceivedForm",
     "RecordedRequest",
     "Refuse",
     "RunState",

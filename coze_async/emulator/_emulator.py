@@ -3,15 +3,16 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import anyio
-from anyio.abc import TaskStatus
 
 from . import _routes
 from ._body import EmulatedResponse
 from ._faults import Fault, Faults
-from ._scripts import BotScript, FlowScript
+from ._form import ReceivedForm
+from ._oauth import OAuthServer
+from ._scripts import BotScript, FlowScript, Script, WorkflowScript
 from ._state import ChatState, RunState
 from ._wire import WIRES, Dialect
 from ._world import RecordedRequest, World
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from ._transport import EmulatorTransport
+
+
+class Started(Protocol):
+    """Is told the URL when the port is open; what `task_group.start` hands in."""
+
+    @overload
+    def started(self) -> None: ...
+    @overload
+    def started(self, value: str) -> None: ...
+    def started(self, value: str = "") -> None:
+        """Take the URL."""
 
 
 class Emulator:
@@ -60,6 +72,11 @@ class Emulator:
         return self._world.state.runs
 
     @property
+    def oauth(self) -> OAuthServer:
+        """The OAuth side of the cloud: apps, tokens, and what the person says."""
+        return self._world.oauth
+
+    @property
     def open_streams(self) -> int:
         """How many streamed bodies were handed out and are neither finished nor closed."""
         return len(self._world.opened)
@@ -72,6 +89,8 @@ class Emulator:
             script: A script or a text to answer, or a function (async or not) that makes one from a `ChatInput`.
                 None: the bot is not published, code 4015.
         """
+        if not (script is None or isinstance(script, str | Script) or callable(script)):
+            raise TypeError(f"A bot's script is a Script, a text or a function, not a {type(script).__name__}.")
         self._world.bots[bot_id] = script
 
     def workflow(self, workflow_id: str, script: FlowScript | None) -> None:
@@ -82,6 +101,8 @@ class Emulator:
             script: A script, or a function (async or not) that makes one from a `WorkflowInput`.
                 None: there is no such workflow, code 4200.
         """
+        if not (script is None or isinstance(script, WorkflowScript) or callable(script)):
+            raise TypeError(f"A workflow's script is a WorkflowScript or a function, not a {type(script).__name__}.")
         self._world.flows[workflow_id] = script
 
     def fail(self, fault: Fault, on: str | None = None, times: int | None = 1) -> None:
@@ -92,6 +113,8 @@ class Emulator:
             on: "METHOD /path" or "/path", where `*` stands for anything; None is any request.
             times: How many requests meet it; None means all from now on.
         """
+        if not isinstance(fault, Fault):
+            raise TypeError(f"A fault is one of coze_async.emulator's, such as Cut(after=3), not {fault!r}.")
         self._faults.plan(fault, on, math.inf if times is None else times)
 
     def heal(self) -> None:
@@ -99,7 +122,12 @@ class Emulator:
         self._faults.clear()
 
     async def handle(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | ReceivedForm,
     ) -> EmulatedResponse:
         """Answer one request; the transport and the ASGI application both come here.
 
@@ -111,7 +139,7 @@ class Emulator:
             path,
             dict(query),
             {name.lower(): value for name, value in headers.items()},
-            _parsed(body),
+            body if isinstance(body, ReceivedForm) else _parsed(body),
             self._world.state.now(),
         )
         self.requests.append(request)
@@ -135,7 +163,7 @@ class Emulator:
         return make_app(self)
 
     async def serve(
-        self, host: str = "127.0.0.1", port: int = 0, *, task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED
+        self, host: str = "127.0.0.1", port: int = 0, *, task_status: Started = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve this emulator on a port until cancelled (extra `emulator`).
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import _catalog, _chats, _workflows
+from . import _catalog, _chats, _files, _workflows
 from ._body import EmulatedResponse
+from ._oauth import answer as oauth_answer
 from ._wire import Refusal
 from ._world import RecordedRequest, World
 
@@ -32,6 +33,10 @@ _ROUTES: list[tuple[str, str, str, _Handler]] = [
     (_EVERYWHERE, "POST", "/v1/conversation/create", _catalog.create_conversation),
     (_EVERYWHERE, "GET", "/v1/bots/{bot_id}", _catalog.bot),
     (_EVERYWHERE, "GET", "/v1/bot/get_online_info", _catalog.online_bot),
+    (_EVERYWHERE, "POST", "/v1/files/upload", _files.upload),
+    ("cloud", "GET", "/v1/files/retrieve", _files.retrieve),
+    ("cloud", "POST", "/v1/audio/speech", _files.speak),
+    ("cloud", "POST", "/v1/audio/transcriptions", _files.transcribe),
     (_EVERYWHERE, "GET", "/v1/workspaces", _catalog.workspaces),
     (_EVERYWHERE, "GET", "/v1/users/me", _catalog.me),
     (_SELF_HOSTED, "POST", "/api/draftbot/create", _catalog.create_draft),
@@ -47,6 +52,12 @@ _PATTERNS = [
 
 async def answer(world: World, request: RecordedRequest, is_valid: Callable[[str], bool]) -> EmulatedResponse:
     """Do what `request` asks for; what is refused becomes the dialect's error envelope."""
+    if world.wire.dialect == "cloud":
+        granted = oauth_answer(
+            world.oauth, world.wire, request.method, request.path, request.query, request.headers, request.body
+        )
+        if granted is not None:
+            return granted
     found = _find(world, request)
     if found is None:
         return EmulatedResponse(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found")
@@ -56,7 +67,9 @@ async def answer(world: World, request: RecordedRequest, is_valid: Callable[[str
             _catalog.check_session(request)
         else:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not is_valid(token.strip()):
+            # A token that this server has made is good until its end.
+            verdict = world.oauth.judge(token.strip())
+            if scheme.lower() != "bearer" or not (is_valid(token.strip()) if verdict is None else verdict):
                 raise world.wire.unauthorized()
         return await handler(world, request, **names)
     except Refusal as refusal:

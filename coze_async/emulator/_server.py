@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.abc
 import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
@@ -14,9 +13,10 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from ._body import Body, ConnectionDropped, EmulatedResponse, Unreachable
+from ._form import is_form, read_form
 
 if TYPE_CHECKING:
-    from ._emulator import Emulator
+    from ._emulator import Emulator, Started
 
 
 def make_app(emulator: "Emulator") -> Starlette:
@@ -37,7 +37,8 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            content = await request.body()
+            kind = request.headers.get("content-type", "")
+            content = await read_form(kind, request.stream()) if is_form(kind) else await request.body()
         except ClientDisconnect:
             return
         path: str = scope["path"]
@@ -79,7 +80,7 @@ async def _send(response: EmulatedResponse, send: Send) -> None:
         response.close()
 
 
-async def serve(app: Starlette, host: str, port: int, task_status: anyio.abc.TaskStatus[str]) -> None:
+async def serve(app: Starlette, host: str, port: int, task_status: "Started") -> None:
     """Serve `app` in a thread until cancelled, and say its base URL when connections are taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # In a thread uvicorn leaves the signals alone; its log would call every broken connection an error.

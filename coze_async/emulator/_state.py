@@ -118,6 +118,7 @@ class State:
         self.conversations: dict[str, Conversation] = {}
         self.chats: dict[str, ChatState] = {}
         self.runs: dict[str, RunState] = {}
+        self.files: dict[str, dict[str, Any]] = {}
         self.calls: dict[str, deque[float]] = {}
         self._numbers = itertools.count(1)
         self._now = 0.0

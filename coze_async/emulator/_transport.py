@@ -8,6 +8,7 @@ import anyio
 import httpx
 
 from ._body import Body, ConnectionDropped, ReadTimedOut, Unreachable
+from ._form import ReceivedForm, is_form, read_form
 
 if TYPE_CHECKING:
     from ._emulator import Emulator
@@ -21,7 +22,12 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         read_timeout: float | None = request.extensions.get("timeout", {}).get("read")
-        content = await request.aread()
+        kind = request.headers.get("content-type", "")
+        content: bytes | ReceivedForm
+        if is_form(kind) and isinstance(request.stream, httpx.AsyncByteStream):
+            content = await read_form(kind, request.stream)
+        else:
+            content = await request.aread()
         try:
             with anyio.fail_after(read_timeout):
                 response = await self._emulator.handle(

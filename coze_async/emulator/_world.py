@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ._body import Body, EmulatedResponse, Step
+from ._oauth import OAuthServer
 from ._scripts import BotScript, FlowScript
 from ._state import ChatState, Conversation, Event, State
 from ._wire import CloudWire, Encode, Refusal
@@ -21,7 +22,7 @@ class RecordedRequest:
     headers: dict[str, str] = field(repr=False)
     """Names in lower case."""
     body: Any
-    """The parsed JSON; None when there was none."""
+    """The parsed JSON, or a `ReceivedForm`; None when there was neither."""
     at: float
     """Time of the event loop, in seconds."""
 
@@ -49,6 +50,10 @@ class World:
     bots: dict[str, BotScript | None] = field(default_factory=dict[str, BotScript | None])
     flows: dict[str, FlowScript | None] = field(default_factory=dict[str, FlowScript | None])
     opened: set[Body] = field(default_factory=set[Body])
+    oauth: OAuthServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.oauth = OAuthServer(self.state)
 
     def conversation(self, conversation_id: str | None) -> Conversation:
         """The conversation of this id, or a new one when there is no id."""

@@ -53,7 +53,7 @@ class RoomCreated(CozeModel):
     token: str = ""
     """RTC join token."""
     uid: str = ""
-    """End user id for isolation."""
+    """The user to enter as."""
     room_id: str = ""
     """RTC room id."""
     app_id: str = ""

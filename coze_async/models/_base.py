@@ -25,6 +25,8 @@ class CozeModel(BaseModel):
         # Ids are strings of digits; some servers write some of them as numbers.
         coerce_numbers_to_str=True,
         protected_namespaces=(),
+        # What a server echoes may be a secret.
+        hide_input_in_errors=True,
         # Built when first used: most programs touch few models.
         defer_build=True,
     )
@@ -40,7 +42,11 @@ def read_json(model: type[M], data: bytes) -> M:
         return cast("M", model.__pydantic_validator__.validate_json(data))
     except ValidationError:
         # Either not JSON, or bytes that are not UTF-8 (the standard says: replace them), or a null where a text is due.
-        return read_object(model, json.loads(data.decode("utf-8", "replace")))
+        try:
+            value = json.loads(data.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+        return read_object(model, value)
 
 
 def read_object(model: type[M], value: Any) -> M:
@@ -91,6 +97,12 @@ def _remove(value: Any, location: tuple[int | str, ...]) -> bool:
     return True
 
 
-def as_datetime(seconds: int | None) -> datetime | None:
-    """Return a Unix time in seconds as an aware datetime; None for a time that is not set (0 or null)."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+def as_datetime(seconds: int | str | None) -> datetime | None:
+    """Return a Unix time in seconds as an aware datetime; None for one that is not set or is none."""
+    if isinstance(seconds, str):
+        seconds = int(seconds) if seconds.isdecimal() else 0
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        # No time that a calendar knows, such as milliseconds.
+        return None

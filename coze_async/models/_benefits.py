@@ -69,7 +69,7 @@ class BenefitData(CozeModel):
     basic_info: BenefitBasicInfo | None = None
     """Plan level information."""
     benefit_info: list[BenefitInfo] = Field(default_factory=list[BenefitInfo])
-    """Benefit block."""
+    """The benefits."""
 
 
 class BenefitLimitation(CozeModel):
@@ -80,7 +80,7 @@ class BenefitLimitation(CozeModel):
     benefit_type: str | None = None
     """Kind of benefit."""
     active_mode: str | None = None
-    """How the limit becomes active (absolute or relative time)."""
+    """Whether the times are absolute or relative."""
     started_at: str | None = None
     """Start time, Unix seconds."""
     ended_at: str | None = None

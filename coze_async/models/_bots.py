@@ -148,7 +148,7 @@ class WorkflowIDList(CozeModel):
     """The workflows that a bot gets."""
 
     ids: list[WorkflowIDInfo] | None = None
-    """Plugin ids, comma separated."""
+    """The workflows."""
 
 
 class BotKnowledge(CozeModel):
@@ -382,7 +382,7 @@ class Bot(CozeModel):
     onboarding_info: BotOnboardingInfo | None = None
     """Opening text settings."""
     knowledge: BotCommonKnowledge | None = None
-    """Bound knowledge bases; cozepy types it as BotKnowledge (request shape)."""
+    """Bound knowledge bases."""
     bot_mode: int | None = None
     """One of `BotMode`."""
     plugin_info_list: list[BotPluginInfo] = Field(default_factory=list[BotPluginInfo])
@@ -440,6 +440,11 @@ class SimpleBot(CozeModel):
         """When it was last changed."""
         return as_datetime(self.updated_at)
 
+    @property
+    def published(self) -> datetime | None:
+        """When it was published."""
+        return as_datetime(self.published_at)
+
 
 class SimpleBotV1(CozeModel):
     """A published bot, in the form of the older list."""
@@ -449,7 +454,12 @@ class SimpleBotV1(CozeModel):
     description: str = ""
     icon_url: str = ""
     publish_time: str = ""
-    """Publish time, Unix seconds as string."""
+    """Publish time, Unix seconds as a text."""
+
+    @property
+    def published(self) -> datetime | None:
+        """When it was published."""
+        return as_datetime(self.publish_time)
 
 
 class BotVersionUserInfo(CozeModel):
@@ -466,15 +476,20 @@ class BotVersionInfo(CozeModel):
     version: str = ""
     description: str = ""
     created_at: str = ""
-    """Creation time, Unix seconds."""
+    """Creation time, Unix seconds as a text."""
     updated_at: str = ""
-    """Update time, Unix seconds."""
+    """Update time, Unix seconds as a text."""
     creator: BotVersionUserInfo | None = None
     """Creator info."""
     publish_status: str | None = None
-    """Publish state filter."""
+    """One of `PublishStatus`."""
     changelog: str | None = None
     """Version change notes."""
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created."""
+        return as_datetime(self.created_at)
 
 
 class BotCollaborator(CozeModel):

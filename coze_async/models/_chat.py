@@ -1,6 +1,7 @@
 """Chats, messages, and what goes into them."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -376,7 +377,7 @@ def knowledge_chunks(message: Message) -> Iterable[KnowledgeChunk]:
 
 def _repaired(url: str | None) -> str | None:
     r"""Put an address right in which the service has lost the backslash of `\u0026`, and so of every `&`."""
-    return url.replace("\\u0026", "&").replace("u0026", "&") if url else None
+    return re.sub(r"\\?u0026(?=[\w.%~-]+=)", "&", url) if url else None
 
 
 def _document(value: Any) -> KnowledgeDocument | None:

@@ -64,5 +64,5 @@ class PluginDetail(CozeModel):
 class PluginToolResult(CozeModel):
     """What a tool answered."""
 
-    result: dict[str, Any] | None = None
-    """Tool result."""
+    result: Any = None
+    """An object, by the page; whatever else the tool answers is kept too."""

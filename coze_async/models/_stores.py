@@ -47,7 +47,7 @@ class StoreProductMeta(CozeModel):
     paid_type: str | None = None
     """Payment kind."""
     is_official: bool | None = None
-    """Only official plugins."""
+    """True for a plug-in of Coze itself."""
     product_url: str | None = None
 
 

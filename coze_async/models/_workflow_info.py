@@ -164,7 +164,7 @@ class ChatFlowRole(CozeModel):
     background_image_info: ChatFlowBackgroundImageInfo | None = None
     """Chat background images."""
     audio_config: ChatFlowAudioConfig | None = None
-    """Room audio options."""
+    """How it speaks."""
     user_input_config: ChatFlowUserInputConfig | None = None
     """User input settings."""
     project_version: str | None = None
@@ -221,9 +221,9 @@ class WorkflowVersionInfo(CozeModel):
     version: str = ""
     description: str = ""
     created_at: str = ""
-    """Creation time, Unix seconds."""
+    """Creation time, Unix seconds as a text."""
     updated_at: str = ""
-    """Update time, Unix seconds."""
+    """Update time, Unix seconds as a text."""
     workflow_id: str = ""
     creator: WorkflowUserInfo | None = None
     """Creator info."""
@@ -231,6 +231,11 @@ class WorkflowVersionInfo(CozeModel):
     """Input schema."""
     output: WorkflowOutputSchema | None = None
     """Output schema."""
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created."""
+        return as_datetime(self.created_at)
 
 
 class WorkflowNodeExecuteHistory(CozeModel):

@@ -21,7 +21,7 @@ def _code(value: Any) -> Any:
 
 def _as_text(value: Any) -> Any:
     """A result is a text; one that was not put into a text is worth keeping too."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
 
 
 class WorkflowRunHistory(CozeModel):

@@ -15,11 +15,11 @@ class APIAppEventsResource(Resource):
 
     @post("/v1/api_apps/{api_app_id}/events")
     async def create(self, *, api_app_id: str, event_types: Sequence[str]) -> None:
-        """Subscribe a callback application to event types.
+        """Subscribe an API app to events.
 
         Args:
-            api_app_id: Callback app id.
-            event_types: Event type names.
+            api_app_id: The API app.
+            event_types: The names of the events.
 
         Source: coze.cn page subscribe_callback_message.
         """
@@ -27,11 +27,11 @@ class APIAppEventsResource(Resource):
 
     @delete("/v1/api_apps/{api_app_id}/events", body=("event_types",), safe=True)
     async def delete(self, *, api_app_id: str, event_types: Sequence[str]) -> None:
-        """Unsubscribe a callback application from event types.
+        """Take back an API app's subscription to events.
 
         Args:
-            api_app_id: Callback app id.
-            event_types: Event type names.
+            api_app_id: The API app.
+            event_types: The names of the events.
 
         Source: coze.cn page unsubscribe_callback_message.
         """
@@ -39,12 +39,12 @@ class APIAppEventsResource(Resource):
 
     @get("/v1/api_apps/{api_app_id}/events", pages=ByCursor())
     def list(self, *, api_app_id: str, page_size: int = 50, page_token: str | None = None) -> Pages[APIAppEvent]:
-        """List event types a callback application is subscribed to.
+        """List the events that an API app subscribes to.
 
         Args:
-            api_app_id: Callback app id.
-            page_size: Items per page.
-            page_token: Token of the page to fetch.
+            api_app_id: The API app.
+            page_size: Items per page, 50 at most.
+            page_token: The page to begin with, None for the first.
 
         Source: coze.cn page list_subscribed_callback_message.
         """
@@ -56,16 +56,16 @@ class APIAppsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.events = APIAppEventsResource(core)
+        self.events: APIAppEventsResource = APIAppEventsResource(core)
 
     @post("/v1/api_apps")
     async def create(self, *, app_type: str, name: str | None = None, connector_id: str | None = None) -> APIApp:
-        """Create a callback application.
+        """Make an API app.
 
         Args:
-            app_type: Callback app kind: normal or connector, see `AppType`.
-            name: Needed when app_type is normal.
-            connector_id: Needed when app_type is connector.
+            app_type: `normal` or `connector`, see `AppType`.
+            name: The name; needed for the type `normal`.
+            connector_id: The channel; needed for the type `connector`.
 
         Source: coze.cn page create_callback_app.
         """
@@ -73,12 +73,12 @@ class APIAppsResource(Resource):
 
     @put("/v1/api_apps/{app_id}", safe=True)
     async def update(self, *, app_id: str, name: str | None = None, callback_url: str | None = None) -> None:
-        """Change name or callback URL of a callback application.
+        """Change the name or the callback address of an API app.
 
         Args:
-            app_id: Coze app (project) id.
-            name: Name.
-            callback_url: URL that receives event callbacks.
+            app_id: The API app.
+            name: The name.
+            callback_url: The address that events are sent to.
 
         Source: coze.cn page update_callback_app.
         """
@@ -86,10 +86,10 @@ class APIAppsResource(Resource):
 
     @delete("/v1/api_apps/{app_id}", safe=True)
     async def delete(self, *, app_id: str) -> None:
-        """Delete a callback application.
+        """Delete an API app.
 
         Args:
-            app_id: Coze app (project) id.
+            app_id: The API app.
 
         Source: coze.cn page delete_callback_app.
         """
@@ -97,12 +97,12 @@ class APIAppsResource(Resource):
 
     @get("/v1/api_apps", pages=ByCursor())
     def list(self, *, app_type: str | None = None, page_size: int = 50, page_token: str | None = None) -> Pages[APIApp]:
-        """List callback applications.
+        """List API apps.
 
         Args:
-            app_type: Callback app kind: normal or connector, see `AppType`.
-            page_size: Items per page.
-            page_token: Token of the page to fetch.
+            app_type: `normal` or `connector`, see `AppType`.
+            page_size: Items per page, 50 at most.
+            page_token: The page to begin with, None for the first.
 
         Source: coze.cn page list_callback_app.
         """

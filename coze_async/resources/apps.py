@@ -18,8 +18,8 @@ class AppCollaboratorsResource(Resource):
         """Add collaborators to an app.
 
         Args:
-            app_id: Coze app (project) id.
-            collaborators: Collaborators to add (one per call).
+            app_id: The app.
+            collaborators: Who is added, one at a time.
 
         Source: coze.cn page add_app_collaborator.
         """
@@ -30,8 +30,8 @@ class AppCollaboratorsResource(Resource):
         """Remove a collaborator from an app.
 
         Args:
-            app_id: Coze app (project) id.
-            user_id: User id.
+            app_id: The app.
+            user_id: The user.
 
         Source: coze.cn page remove_app_collaborator.
         """
@@ -43,8 +43,9 @@ class AppsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.collaborators = AppCollaboratorsResource(core)
+        self.collaborators: AppCollaboratorsResource = AppCollaboratorsResource(core)
 
+    # cozepy sends page_index, which the page does not know.
     @get("/v1/apps", pages=ByNumber())
     def list(
         self,
@@ -58,11 +59,11 @@ class AppsResource(Resource):
         """List apps of a workspace.
 
         Args:
-            workspace_id: Workspace id.
+            workspace_id: The workspace.
             page_size: Items per page.
-            publish_status: Publish state filter, see `PublishStatus`.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            page_num: Page number, from 1 (cozepy sends page_index).
+            publish_status: Only those in this state, see `PublishStatus`.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            page_num: The page to begin with, from 1.
 
         Source: coze.cn page published_apps_list.
         """

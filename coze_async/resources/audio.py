@@ -1,16 +1,22 @@
 """Voices, voiceprints, rooms, live streams, speech and transcriptions."""
 
 from coze_async._core import Core
+from coze_async._download import Download
 from coze_async._endpoint import Resource, delete, get, post, put
 from coze_async._pages import ByNumber, Pages
+from coze_async._upload import RECORDINGS, VOICE_SAMPLES, VOICEPRINTS, FileSource
 from coze_async.models import (
     LiveInfo,
     RoomConfig,
     RoomCreated,
+    SpeakerIdentified,
+    Transcription,
     Voice,
+    VoiceCloned,
     VoicePrintGroup,
     VoicePrintGroupCreated,
     VoicePrintGroupFeature,
+    VoicePrintGroupFeatureCreated,
 )
 
 __all__ = [
@@ -27,6 +33,58 @@ __all__ = [
 
 class VoiceprintFeaturesResource(Resource):
     """The voiceprints of a group."""
+
+    @post("/v1/audio/voiceprint_groups/{group_id}/features", form=VOICEPRINTS)
+    async def create(
+        self,
+        *,
+        group_id: str,
+        name: str,
+        file: FileSource,
+        desc: str | None = None,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> VoicePrintGroupFeatureCreated:
+        """Add the voice of one person to a group, 10 at most.
+
+        Args:
+            group_id: Voiceprint group id.
+            name: Whose voice it is.
+            file: A recording, wav or pcm (16 kHz, mono, 16 bit), up to 4 MB.
+            desc: Description.
+            sample_rate: Of a pcm recording, in Hz; 16000 if not given.
+            channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+
+        Source: coze.cn page create_voiceprint.
+        """
+        ...
+
+    @put("/v1/audio/voiceprint_groups/{group_id}/features/{feature_id}", form=VOICEPRINTS, safe=True)
+    async def update(
+        self,
+        *,
+        group_id: str,
+        feature_id: str,
+        name: str | None = None,
+        desc: str | None = None,
+        file: FileSource | None = None,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> None:
+        """Change a voiceprint: what is not given stays as it is.
+
+        Args:
+            group_id: Voiceprint group id.
+            feature_id: Voiceprint feature id.
+            name: Whose voice it is.
+            desc: Description; an empty text takes it away.
+            file: Another recording, wav or pcm (16 kHz, mono, 16 bit), up to 4 MB.
+            sample_rate: Of a pcm recording, in Hz; 16000 if not given.
+            channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+
+        Source: coze.cn page update_voiceprint.
+        """
+        ...
 
     @delete("/v1/audio/voiceprint_groups/{group_id}/features/{feature_id}", safe=True)
     async def delete(self, *, group_id: str, feature_id: str) -> None:
@@ -103,9 +161,58 @@ class RoomsResource(Resource):
 class SpeechResource(Resource):
     """Text to speech."""
 
+    @post("/v1/audio/speech")
+    async def create(
+        self,
+        *,
+        input: str,  # noqa: A002 - the wire's name
+        voice_id: str,
+        response_format: str = "mp3",
+        speed: float = 1,
+        sample_rate: int = 24000,
+        loudness_rate: int | None = None,
+        emotion: str | None = None,
+        emotion_scale: float | None = None,
+        context_texts: str | None = None,
+    ) -> Download:
+        """Turn a text into speech; the sound is iterated, read or saved as it comes.
+
+            async with await coze.audio.speech.create(input="你好", voice_id="…") as speech:
+                await speech.save("hello.mp3")
+
+        Args:
+            input: Up to 1024 bytes of UTF-8, about 340 Chinese characters.
+            voice_id: Who speaks; see `coze.audio.voices.list()`.
+            response_format: mp3, wav, pcm or ogg_opus; see `AudioFormat`.
+            speed: 0.5 to 2 for the voices of large models, 0.2 to 3 for others.
+            sample_rate: In Hz: 8000, 16000, 22050, 24000, 32000, 44100 or 48000.
+            loudness_rate: Per cent louder, -50 to 100.
+            emotion: Such as happy, sad or neutral, for a voice that supports it.
+            emotion_scale: How strong the emotion is, 1 to 5; 4 if not given.
+            context_texts: How it shall be spoken, in words, for voices of Doubao speech 2.0.
+
+        Raises:
+            APIError: the server refused; it answers with JSON then, and not with sound.
+
+        Source: coze.cn page text_to_speech.
+        """
+        ...
+
 
 class TranscriptionsResource(Resource):
     """Speech to text."""
+
+    @post("/v1/audio/transcriptions", form=RECORDINGS)
+    async def create(self, *, file: FileSource) -> Transcription:
+        """Write down what is said in a recording.
+
+        Args:
+            file: Up to 10 MB and less than 30 minutes. Every model takes ogg, mp3, wav, m4a and mp4; large ones take
+                opus, pcm, raw, spx, aac and amr too.
+
+        Source: coze.cn page audio_transcriptions.
+        """
+        ...
 
 
 class VoiceprintGroupsResource(Resource):
@@ -113,7 +220,30 @@ class VoiceprintGroupsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.features = VoiceprintFeaturesResource(core)
+        self.features: VoiceprintFeaturesResource = VoiceprintFeaturesResource(core)
+
+    @post("/v1/audio/voiceprint_groups/{group_id}/speaker_identify", form=VOICEPRINTS)
+    async def speaker_identify(
+        self,
+        *,
+        group_id: str,
+        file: FileSource,
+        top_k: int | None = None,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> SpeakerIdentified:
+        """Find which voiceprint of a group speaks in a recording; each score is 0 to 100.
+
+        Args:
+            group_id: Voiceprint group id.
+            file: A recording, wav or pcm (16 kHz, mono, 16 bit), up to 4 MB.
+            top_k: How many of the best matches to return; None returns all.
+            sample_rate: Of a pcm recording, in Hz; 16000 if not given.
+            channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+
+        Source: coze.cn page identify_voiceprint.
+        """
+        ...
 
     @post("/v1/audio/voiceprint_groups")
     async def create(
@@ -183,6 +313,37 @@ class VoiceprintGroupsResource(Resource):
 class VoicesResource(Resource):
     """Voices to speak with."""
 
+    @post("/v1/audio/voices/clone", form=VOICE_SAMPLES)
+    async def clone(
+        self,
+        *,
+        voice_name: str,
+        file: FileSource,
+        audio_format: str,
+        language: str | None = None,
+        voice_id: str | None = None,
+        preview_text: str | None = None,
+        text: str | None = None,
+        space_id: str | None = None,
+        description: str | None = None,
+    ) -> VoiceCloned:
+        """Make a voice from a recording of one person; it counts against the voices that were bought.
+
+        Args:
+            voice_name: Up to 128 bytes of UTF-8.
+            file: A recording, wav, mp3, ogg, m4a, aac or pcm (24 kHz, mono), up to 10 MB, best 10 to 30 s.
+            audio_format: The format of the recording; see `AudioFormat`.
+            language: zh, en, ja, es, id or pt.
+            voice_id: Train this voice again instead of making one; each can be trained 10 times.
+            preview_text: What the new voice says in its preview.
+            text: What is said in the recording; if it differs too much, code 1109.
+            space_id: Workspace that keeps the voice; None is the personal one.
+            description: Description.
+
+        Source: coze.cn page clone_voices.
+        """
+        ...
+
     @get("/v1/audio/voices", pages=ByNumber(items="voice_list"))
     def list(
         self,
@@ -212,9 +373,9 @@ class AudioResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.live = LiveResource(core)
-        self.rooms = RoomsResource(core)
-        self.speech = SpeechResource(core)
-        self.transcriptions = TranscriptionsResource(core)
-        self.voiceprint_groups = VoiceprintGroupsResource(core)
-        self.voices = VoicesResource(core)
+        self.live: LiveResource = LiveResource(core)
+        self.rooms: RoomsResource = RoomsResource(core)
+        self.speech: SpeechResource = SpeechResource(core)
+        self.transcriptions: TranscriptionsResource = TranscriptionsResource(core)
+        self.voiceprint_groups: VoiceprintGroupsResource = VoiceprintGroupsResource(core)
+        self.voices: VoicesResource = VoicesResource(core)

@@ -16,12 +16,12 @@ class BenefitLimitationsResource(Resource):
     async def create(
         self, *, entity_type: str, benefit_info: BenefitLimitation, entity_id: str | None = None
     ) -> BenefitLimitation:
-        """Create a usage limit for devices or users.
+        """Limit what devices or users may use of a benefit.
 
         Args:
-            entity_type: Kind of entity.
-            benefit_info: Benefit block.
-            entity_id: Entity id.
+            entity_type: Devices or users.
+            benefit_info: The limit.
+            entity_id: The device or user.
 
         Source: coze.cn page create_device_quotas.
         """
@@ -38,21 +38,21 @@ class BenefitLimitationsResource(Resource):
         page_token: str | None = None,
         page_size: int = 20,
     ) -> Pages[BenefitLimitation]:
-        """List usage limits.
+        """List limits on a benefit.
 
         Args:
-            entity_type: Kind of entity.
-            benefit_type: Kind of benefit.
-            entity_id: Entity id.
-            status: Status.
-            page_token: Token of the page to fetch.
-            page_size: Items per page.
+            entity_type: Devices or users.
+            benefit_type: The kind of benefit.
+            entity_id: The device or user.
+            status: Only limits with this status.
+            page_token: The page to begin with, None for the first.
+            page_size: Items per page, 200 at most.
 
         Source: coze.cn page get_device_quotas.
         """
         ...
 
-    @put("/v1/commerce/benefit/limitations/{benefit_id}", safe=True)
+    @put("/v1/commerce/benefit/limitations/{benefit_id}", safe=True, payload=("data.benefit_info", "data"))
     async def update(
         self,
         *,
@@ -65,19 +65,19 @@ class BenefitLimitationsResource(Resource):
         status: str | None = None,
         trigger_unit: str | None = None,
         trigger_time: str | None = None,
-    ) -> None:
-        """Change a usage limit.
+    ) -> BenefitLimitation | None:
+        """Change a limit on a benefit; None if the server does not return it.
 
         Args:
-            benefit_id: Limitation rule id.
-            active_mode: How the limit becomes active (absolute or relative time).
-            started_at: Start time, Unix seconds.
-            ended_at: End time, Unix seconds.
-            duration: Length of the period.
-            limit: Allowed amount.
-            status: Rule status.
-            trigger_unit: Trigger unit of the period.
-            trigger_time: Trigger time of the period.
+            benefit_id: The limit.
+            active_mode: Whether the times are absolute or relative.
+            started_at: When it begins, Unix seconds.
+            ended_at: When it ends, Unix seconds.
+            duration: How long the limit holds.
+            limit: How much is allowed.
+            status: Whether the limit is in force.
+            trigger_unit: The unit of the period.
+            trigger_time: The trigger time of the period.
 
         Source: coze.cn page update_device_quotas.
         """
@@ -91,11 +91,11 @@ class BenefitsResource(Resource):
     async def retrieve(
         self, *, benefit_type_list: Sequence[str] | None = None, resource_id: str | None = None
     ) -> BenefitData:
-        """Read plan benefits and usage.
+        """Read what the plan allows, and how much of it was used.
 
         Args:
-            benefit_type_list: Api_run_qps, call_tool_limit; comma separated.
-            resource_id: Needed for api_run_qps: plugin, chat or workflow.
+            benefit_type_list: Such as `api_run_qps` or `call_tool_limit`.
+            resource_id: `plugin`, `chat` or `workflow`; needed for `api_run_qps`.
 
         Source: coze.cn page get_benefit.
         """
@@ -112,9 +112,9 @@ class BillTasksResource(Resource):
         """List bill export tasks.
 
         Args:
-            task_ids: Task ids, comma separated.
-            page_num: Page number, from 1.
-            page_size: Items per page.
+            task_ids: Only these tasks.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 200 at most.
 
         Source: coze.cn page billing_file.
         """
@@ -125,8 +125,8 @@ class BillTasksResource(Resource):
         """Start a bill export task.
 
         Args:
-            started_at: Start time, Unix seconds.
-            ended_at: End time, Unix seconds.
+            started_at: When it begins, Unix seconds.
+            ended_at: When it ends, Unix seconds.
 
         Source: coze.cn page create_bill_task.
         """

@@ -29,13 +29,13 @@ __all__ = ["BotCollaborationModesResource", "BotCollaboratorsResource", "BotVers
 class BotCollaborationModesResource(Resource):
     """Whether one or several people edit a bot."""
 
-    @post("/v1/bots/{bot_id}/collaboration_mode")
+    @post("/v1/bots/{bot_id}/collaboration_mode", safe=True)
     async def update(self, *, bot_id: str, collaboration_mode: str) -> None:
-        """Switch single or multi author mode of a bot.
+        """Let one person or several edit a bot.
 
         Args:
-            bot_id: Bot (agent) id.
-            collaboration_mode: Single or collaboration, see `BotCollaborationMode`.
+            bot_id: The bot.
+            collaboration_mode: `single` or `collaboration`, see `BotCollaborationMode`.
 
         Source: coze.cn page switch_bot_develop_mode.
         """
@@ -50,8 +50,8 @@ class BotCollaboratorsResource(Resource):
         """Add collaborators to a bot.
 
         Args:
-            bot_id: Bot (agent) id.
-            collaborators: Collaborators to add (one per call).
+            bot_id: The bot.
+            collaborators: Who is added, one at a time.
 
         Source: coze.cn page add_bot_collaborator.
         """
@@ -62,8 +62,8 @@ class BotCollaboratorsResource(Resource):
         """Remove a collaborator from a bot.
 
         Args:
-            bot_id: Bot (agent) id.
-            user_id: User id.
+            bot_id: The bot.
+            user_id: The user.
 
         Source: coze.cn page remove_bot_collaborator.
         """
@@ -86,11 +86,11 @@ class BotVersionsResource(Resource):
         """List versions of a bot.
 
         Args:
-            bot_id: Bot (agent) id.
-            page_num: Page number, from 1.
-            page_size: Items per page.
-            publish_status: Publish state filter, see `PublishStatus`.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            bot_id: The bot.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 30 at most.
+            publish_status: Only those in this state, see `PublishStatus`.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
 
         Source: coze.cn page list_bot_versions.
         """
@@ -102,9 +102,9 @@ class BotsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.collaboration_modes = BotCollaborationModesResource(core)
-        self.collaborators = BotCollaboratorsResource(core)
-        self.versions = BotVersionsResource(core)
+        self.collaboration_modes: BotCollaborationModesResource = BotCollaborationModesResource(core)
+        self.collaborators: BotCollaboratorsResource = BotCollaboratorsResource(core)
+        self.versions: BotVersionsResource = BotVersionsResource(core)
 
     @post("/v1/bot/create", kind="bot_management")
     async def create(
@@ -122,26 +122,26 @@ class BotsResource(Resource):
         workflow_id_list: WorkflowIDList | None = None,
         voice_ids: Sequence[str] | None = None,
     ) -> BotCreated:
-        """Create a draft bot.
+        """Make a draft bot and return its id.
 
         Args:
-            space_id: Workspace id.
-            name: Name.
-            description: Description text.
-            icon_file_id: Id of uploaded icon file.
-            prompt_info: Prompt settings.
-            onboarding_info: Opening text settings.
-            suggest_reply_info: Follow-up suggestion settings.
-            model_info_config: Model settings to apply.
-            plugin_id_list: Plugin tools to bind.
-            workflow_id_list: Workflows to bind.
-            voice_ids: Voice ids to bind.
+            space_id: The workspace.
+            name: The name.
+            description: What it is for.
+            icon_file_id: An uploaded picture as its icon.
+            prompt_info: What the bot is told to be.
+            onboarding_info: What the bot says first.
+            suggest_reply_info: Whether the bot suggests what to ask next.
+            model_info_config: The model and its settings.
+            plugin_id_list: The tools of plug-ins that it may call.
+            workflow_id_list: The workflows that it may call.
+            voice_ids: Its voices.
 
         Source: coze.cn page create_bot.
         """
         ...
 
-    @post("/v1/bot/update", kind="bot_management")
+    @post("/v1/bot/update", kind="bot_management", safe=True)
     async def update(
         self,
         *,
@@ -158,21 +158,21 @@ class BotsResource(Resource):
         plugin_id_list: PluginIDList | None = None,
         voice_ids: Sequence[str] | None = None,
     ) -> None:
-        """Change a draft bot.
+        """Change a draft bot; what is not given stays.
 
         Args:
-            bot_id: Bot (agent) id.
-            name: Name.
-            description: Description text.
-            icon_file_id: Id of uploaded icon file.
-            prompt_info: Prompt settings.
-            onboarding_info: Opening text settings.
-            knowledge: Knowledge bases to bind (full replacement).
-            suggest_reply_info: Follow-up suggestion settings.
-            model_info_config: Model settings to apply.
-            workflow_id_list: Workflows to bind.
-            plugin_id_list: Plugin tools to bind.
-            voice_ids: Voice ids to bind.
+            bot_id: The bot.
+            name: The name.
+            description: What it is for.
+            icon_file_id: An uploaded picture as its icon.
+            prompt_info: What the bot is told to be.
+            onboarding_info: What the bot says first.
+            knowledge: All its knowledge bases; those left out are taken away.
+            suggest_reply_info: Whether the bot suggests what to ask next.
+            model_info_config: The model and its settings.
+            workflow_id_list: The workflows that it may call.
+            plugin_id_list: The tools of plug-ins that it may call.
+            voice_ids: Its voices.
 
         Source: coze.cn page update_bot.
         """
@@ -180,14 +180,14 @@ class BotsResource(Resource):
 
     @post("/v1/bot/publish", kind="bot_management")
     async def publish(
-        self, *, bot_id: str, connector_ids: Sequence[str] | None = None, connectors: Mapping[str, Any] | None = None
+        self, *, bot_id: str, connector_ids: Sequence[str] = ("1024",), connectors: Mapping[str, Any] | None = None
     ) -> BotPublished:
-        """Publish a bot to channels.
+        """Publish a bot to channels and return its new version.
 
         Args:
-            bot_id: Bot (agent) id.
-            connector_ids: Publish channel ids; cozepy sends [1024] when empty.
-            connectors: Map of channel id to channel settings.
+            bot_id: The bot.
+            connector_ids: The channels: 1024 is the API, 999 the Chat SDK.
+            connectors: Channel id -> its settings, for channels that have some.
 
         Source: coze.cn page publish_bot.
         """
@@ -198,9 +198,9 @@ class BotsResource(Resource):
         """Take a bot off a channel.
 
         Args:
-            bot_id: Bot (agent) id.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            unpublish_reason: Reason for unpublishing.
+            bot_id: The bot.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            unpublish_reason: Why, for people.
 
         Source: coze.cn page unpublish_agent.
         """
@@ -208,12 +208,12 @@ class BotsResource(Resource):
 
     @get("/v1/bots/{bot_id}", kind="bot_info")
     async def retrieve(self, *, bot_id: str, is_published: bool | None = None, connector_id: str | None = None) -> Bot:
-        """Read one bot, draft or published (v2).
+        """Read one bot, draft or published, with its settings.
 
         Args:
-            bot_id: Bot (agent) id.
-            is_published: True published version (default), false draft.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            bot_id: The bot.
+            is_published: True for the published version, as None does; False for the draft.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
 
         Source: coze.cn page get_metadata_draft_published.
         """
@@ -221,17 +221,18 @@ class BotsResource(Resource):
 
     @get("/v1/bot/get_online_info", kind="bot_info")
     async def retrieve_online(self, *, bot_id: str, connector_id: str | None = None, version: str | None = None) -> Bot:
-        """Read one published bot (v1).
+        """Read one published bot, on the older route.
 
         Args:
-            bot_id: Bot (agent) id.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            version: Version.
+            bot_id: The bot.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            version: The version.
 
         Source: coze.cn page get_metadata.
         """
         ...
 
+    # cozepy sends page_index, which the page does not know.
     @get("/v1/bots", pages=ByNumber(), kind="bot_info")
     def list(
         self,
@@ -242,14 +243,14 @@ class BotsResource(Resource):
         connector_id: str | None = None,
         page_num: int = 1,
     ) -> Pages[SimpleBot]:
-        """List bots of a workspace (v2).
+        """List bots of a workspace, drafts too.
 
         Args:
-            workspace_id: Workspace id.
+            workspace_id: The workspace.
             page_size: Items per page.
-            publish_status: Publish state filter, see `PublishStatus`.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            page_num: Page number, from 1 (cozepy sends page_index).
+            publish_status: Only those in this state, see `PublishStatus`.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            page_num: The page to begin with, from 1.
 
         Source: coze.cn page bots_list_draft_published.
         """
@@ -259,13 +260,13 @@ class BotsResource(Resource):
     def list_v1(
         self, *, space_id: str, page_size: int = 20, page_index: int = 1, connector_id: str | None = None
     ) -> Pages[SimpleBotV1]:
-        """List published bots of a space (v1).
+        """List published bots of a workspace, on the older route.
 
         Args:
-            space_id: Workspace id.
+            space_id: The workspace.
             page_size: Items per page.
-            page_index: Page number, from 1.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            page_index: The page to begin with, from 1.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
 
         Source: coze.cn page published_bots_list.
         """

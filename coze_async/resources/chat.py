@@ -73,7 +73,7 @@ class ChatResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.messages = ChatMessagesResource(core)
+        self.messages: ChatMessagesResource = ChatMessagesResource(core)
 
     def stream(
         self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
@@ -155,11 +155,7 @@ class ChatResource(Resource):
             ConfigurationError: auto_save_history is False.
         """
         arguments = self._saved(self._arguments(message, bot_id, user_id, options))
-        slot = await self._core.slot(user_id)
-        try:
-            return await self._polled(arguments, polling or Polling())
-        finally:
-            slot.release()
+        return await self._polled(arguments, polling or Polling())
 
     @get("/v3/chat/retrieve")
     async def retrieve(self, *, conversation_id: str, chat_id: str) -> Chat:
@@ -282,18 +278,30 @@ class ChatResource(Resource):
 
     async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
         seen: list[Chat] = []
+        has_canceled = False
         with anyio.move_on_after(polling.timeout):
+            slot = await self._core.slot(arguments["user_id"])
             try:
                 return await self._until_over(arguments, polling, seen)
             except anyio.get_cancelled_exc_class():
                 # Nobody waits for it any more, but it would go on and cost.
                 if seen and not seen[-1].is_over:
-                    await self._cancel_quietly(seen[-1])
+                    has_canceled = await self._cancel_quietly(seen[-1])
                 raise
+            except CozeError as error:
+                if seen and error.chat is None:
+                    # Its answer can still be fetched; without the ids it would be lost.
+                    error.chat = seen[-1]
+                    error.add_note(
+                        f"The chat {seen[-1].id} of the conversation {seen[-1].conversation_id} was started and may go "
+                        "on: look again with coze.chat.retrieve(...), or stop it with coze.chat.cancel(...)."
+                    )
+                raise
+            finally:
+                slot.release()
         chat = seen[-1] if seen else None
-        state = (
-            f"chat {chat.id}, last seen {chat.status}, has been asked to cancel" if chat else "chat was not yet created"
-        )
+        fate = "has been asked to cancel" if has_canceled else "could not be cancelled and may go on"
+        state = f"chat {chat.id}, last seen {chat.status}, {fate}" if chat else "chat was not yet created"
         raise PollTimeoutError(
             f"POST /v3/chat: no answer within {polling.timeout:g} s (Polling.timeout); the {state}. "
             "Raise Polling.timeout, or stream the answer.",
@@ -316,14 +324,20 @@ class ChatResource(Resource):
             raise chat_failed(core, name, chat, reply.logid)
         wanted = chat.status in (ChatStatus.COMPLETED, ChatStatus.REQUIRES_ACTION)
         messages = await self.messages.list(**ids) if wanted else []
+        if all(message.created_at for message in messages):
+            # They come in no useful order (wire facts e; coze.cn page list_chat_messages).
+            messages = sorted(messages, key=lambda message: message.created_at or 0)
         return ChatResult(chat=chat, messages=messages, logid=reply.logid)
 
-    async def _cancel_quietly(self, chat: Chat) -> None:
+    async def _cancel_quietly(self, chat: Chat) -> bool:
+        """Ask for a chat to be cancelled; False if it was refused or took too long."""
         with anyio.move_on_after(_CANCELLING, shield=True):
             try:
                 await self.cancel(conversation_id=chat.conversation_id, chat_id=chat.id)
+                return True
             except CozeError as error:
                 log.debug("the chat %s could not be cancelled: %s", chat.id, error)
+        return False
 
 
 _CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001

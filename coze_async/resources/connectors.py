@@ -16,13 +16,13 @@ class ConnectorBotsResource(Resource):
     async def update(
         self, *, connector_id: str, bot_id: str, audit_status: int | None = None, reason: str | None = None
     ) -> None:
-        """Set review result of a bot on a channel.
+        """Say how the review of a bot for a channel of your own ended.
 
         Args:
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            bot_id: Bot (agent) id.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            bot_id: The bot.
             audit_status: 1 pending, 2 approved, 3 rejected, see `AuditStatus`.
-            reason: Review remark; needed when rejected.
+            reason: Why; needed for a refusal.
 
         Source: coze.cn page update_review_result.
         """
@@ -34,15 +34,15 @@ class ConnectorsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.bots = ConnectorBotsResource(core)
+        self.bots: ConnectorBotsResource = ConnectorBotsResource(core)
 
     @post("/v1/connectors/{connector_id}/install")
     async def install(self, *, connector_id: str, workspace_id: str) -> None:
-        """Install a custom publish channel into a workspace.
+        """Install a channel of your own into a workspace.
 
         Args:
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            workspace_id: Workspace id.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            workspace_id: The workspace.
 
         Source: coze.cn page install_channel.
         """
@@ -50,12 +50,12 @@ class ConnectorsResource(Resource):
 
     @post("/v1/connectors/{connector_id}/user_configs")
     async def bind(self, *, connector_id: str, configs: Sequence[UserConfig], user_id: str | None = None) -> None:
-        """Set user configuration choices of a publish channel.
+        """Set what users can choose on a channel.
 
         Args:
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            configs: Key and enum pairs to bind.
-            user_id: User id.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            configs: The settings, and what can be chosen for each.
+            user_id: The user whose choices these are.
 
         Source: coze.cn page bind_connector_config.
         """

@@ -26,11 +26,11 @@ class MessageFeedbackResource(Resource):
         """Rate a message.
 
         Args:
-            conversation_id: Conversation id.
-            message_id: Message id.
-            feedback_type: Like or unlike, see `FeedbackType`.
-            reason_types: Reason labels.
-            comment: Free text feedback.
+            conversation_id: The conversation.
+            message_id: The message.
+            feedback_type: `like` or `unlike`, see `FeedbackType`.
+            reason_types: Names of reasons.
+            comment: Any text.
 
         Source: coze.cn page message_feedback.
         """
@@ -41,8 +41,8 @@ class MessageFeedbackResource(Resource):
         """Remove the rating of a message.
 
         Args:
-            conversation_id: Conversation id.
-            message_id: Message id.
+            conversation_id: The conversation.
+            message_id: The message.
 
         Source: coze.cn page delete_message_feedback.
         """
@@ -54,7 +54,7 @@ class ConversationMessagesResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.feedback = MessageFeedbackResource(core)
+        self.feedback: MessageFeedbackResource = MessageFeedbackResource(core)
 
     @post("/v1/conversation/message/create", query=("conversation_id",))
     async def create(
@@ -69,11 +69,11 @@ class ConversationMessagesResource(Resource):
         """Add a message to a conversation.
 
         Args:
-            conversation_id: Conversation id.
-            role: User or assistant, see `MessageRole`.
-            content: Content text.
-            content_type: Type of content, see `MessageContentType`.
-            meta_data: Custom map: 16 pairs, key 1-64, value 1-512 chars.
+            conversation_id: The conversation.
+            role: `user` or `assistant`.
+            content: A text; JSON for `object_string`, see `Message`.
+            content_type: `text` or `object_string`.
+            meta_data: 16 pairs at most, keys of 1-64 and values of 1-512 characters.
 
         Source: coze.cn page create_message.
         """
@@ -84,8 +84,8 @@ class ConversationMessagesResource(Resource):
         """Read one message.
 
         Args:
-            conversation_id: Conversation id.
-            message_id: Message id.
+            conversation_id: The conversation.
+            message_id: The message.
 
         Source: coze.cn page retrieve_message.
         """
@@ -93,11 +93,9 @@ class ConversationMessagesResource(Resource):
 
     @post(
         "/v1/conversation/message/modify",
-        query=(
-            "conversation_id",
-            "message_id",
-        ),
+        query=("conversation_id", "message_id"),
         payload=("message", "data"),
+        safe=True,
     )
     async def update(
         self,
@@ -108,32 +106,26 @@ class ConversationMessagesResource(Resource):
         content_type: str | None = None,
         meta_data: Mapping[str, str] | None = None,
     ) -> Message:
-        """Change a message.
+        """Change a message and return it.
 
         Args:
-            conversation_id: Conversation id.
-            message_id: Message id.
-            content: Content text.
-            content_type: Type of content, see `MessageContentType`.
-            meta_data: Custom map: 16 pairs, key 1-64, value 1-512 chars.
+            conversation_id: The conversation.
+            message_id: The message.
+            content: A text; JSON for `object_string`, see `Message`.
+            content_type: `text` or `object_string`.
+            meta_data: 16 pairs at most, keys of 1-64 and values of 1-512 characters.
 
         Source: coze.cn page modify_message.
         """
         ...
 
-    @post(
-        "/v1/conversation/message/delete",
-        query=(
-            "conversation_id",
-            "message_id",
-        ),
-    )
+    @post("/v1/conversation/message/delete", query=("conversation_id", "message_id"), safe=True)
     async def delete(self, *, conversation_id: str, message_id: str) -> Message:
-        """Delete a message.
+        """Delete a message and return it.
 
         Args:
-            conversation_id: Conversation id.
-            message_id: Message id.
+            conversation_id: The conversation.
+            message_id: The message.
 
         Source: coze.cn page delete_message.
         """
@@ -152,17 +144,17 @@ class ConversationMessagesResource(Resource):
         bot_id: str | None = None,
         include_middle_message: bool | None = None,
     ) -> Pages[Message]:
-        """List messages of a conversation.
+        """List messages of a conversation, newest first.
 
         Args:
-            conversation_id: Conversation id.
-            order: Sort order: desc (default) or asc, see `MessageOrder`.
-            chat_id: Chat id (one run inside a conversation).
-            before_id: Return messages before this message id.
-            after_id: Return messages after this message id.
+            conversation_id: The conversation.
+            order: `desc`, as None, for the newest first, or `asc`; see `MessageOrder`.
+            chat_id: Only the messages of this chat.
+            before_id: End before this message.
+            after_id: Begin after this message.
             limit: Items per page, 1 to 50.
-            bot_id: Bot (agent) id.
-            include_middle_message: Include intermediate messages.
+            bot_id: The bot.
+            include_middle_message: True includes what stands between question and answer.
 
         Source: coze.cn page list_message.
         """
@@ -174,7 +166,7 @@ class ConversationsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.messages = ConversationMessagesResource(core)
+        self.messages: ConversationMessagesResource = ConversationMessagesResource(core)
 
     @post("/v1/conversation/create")
     async def create(
@@ -192,20 +184,20 @@ class ConversationsResource(Resource):
         workflow_id: str | None = None,
         user_id: str | None = None,
     ) -> Conversation:
-        """Create a conversation.
+        """Begin a conversation; Coze Studio ignores `messages`.
 
         Args:
-            messages: Initial messages, up to 16.
-            meta_data: Custom map: 16 pairs, key 1-64, value 1-512 chars.
-            bot_id: Bot (agent) id.
-            name: Name.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            app_id: Coze app (project) id.
-            conversation_name: Conversation name (workflow conversations).
-            get_or_create: Return existing conversation with that name.
-            draft_mode: Use the draft version.
-            workflow_id: Workflow id.
-            user_id: User id.
+            messages: What it begins with, 16 at most.
+            meta_data: 16 pairs at most, keys of 1-64 and values of 1-512 characters.
+            bot_id: The bot.
+            name: A name, 100 characters at most.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            app_id: The app that the chatflow belongs to.
+            conversation_name: The name of a conversation of a chatflow.
+            get_or_create: True returns the one that has this name, if there is one.
+            draft_mode: True for the draft of the chatflow.
+            workflow_id: The chatflow.
+            user_id: The end user; Coze Studio looks at it.
 
         Source: coze.cn page create_conversation.
         """
@@ -216,7 +208,7 @@ class ConversationsResource(Resource):
         """Read one conversation.
 
         Args:
-            conversation_id: Conversation id.
+            conversation_id: The conversation.
 
         Source: coze.cn page retrieve_conversation.
         """
@@ -227,8 +219,8 @@ class ConversationsResource(Resource):
         """Rename a conversation.
 
         Args:
-            conversation_id: Conversation id.
-            name: Name.
+            conversation_id: The conversation.
+            name: A name, 100 characters at most.
 
         Source: coze.cn page edit_conversation.
         """
@@ -239,7 +231,7 @@ class ConversationsResource(Resource):
         """Delete a conversation.
 
         Args:
-            conversation_id: Conversation id.
+            conversation_id: The conversation.
 
         Source: coze.cn page delete_conversation.
         """
@@ -260,13 +252,13 @@ class ConversationsResource(Resource):
         """List conversations of a bot.
 
         Args:
-            bot_id: Bot (agent) id.
-            page_num: Page number, from 1.
-            page_size: Items per page.
-            sort_order: ASC or DESC (default).
-            sort_field: Field to sort by, e.g. created_at.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            user_id: User id.
+            bot_id: The bot.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 50 at most.
+            sort_order: `ASC`, or `DESC` as None.
+            sort_field: Such as `created_at`.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            user_id: The end user; Coze Studio looks at it.
 
         Source: coze.cn page list_conversations.
         """
@@ -274,10 +266,10 @@ class ConversationsResource(Resource):
 
     @post("/v1/conversations/{conversation_id}/clear")
     async def clear(self, *, conversation_id: str) -> Section:
-        """Start a new context section; old messages stay stored.
+        """Begin a new section: the bot forgets what was said, the messages are kept.
 
         Args:
-            conversation_id: Conversation id.
+            conversation_id: The conversation.
 
         Source: coze.cn page clear_conversation_context.
         """

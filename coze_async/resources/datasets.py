@@ -55,22 +55,25 @@ class DocumentsResource(Resource):
         """Add documents to a knowledge base.
 
         Args:
-            dataset_id: Knowledge base id.
-            document_bases: Files to create, at most 10.
+            dataset_id: The knowledge base.
+            document_bases: What to add, 10 at most; see `DocumentBase`.
             chunk_strategy: Segmentation rule.
-            format_type: 0 text, 1 table, 2 image, see `DocumentFormatType`.
-            sink_strategy: Sink options.
-            is_append: Append to an existing document.
-            parsing_strategy: Parsing options.
-            index_strategy: Indexing options.
-            storage_strategy: Storage options.
+            format_type: 0 text, 1 table, 2 images; see `DocumentFormatType`.
+            sink_strategy: Where documents are put.
+            is_append: True appends to a document that is there.
+            parsing_strategy: How files are read.
+            index_strategy: How documents are indexed.
+            storage_strategy: Where the index is stored.
 
         Source: coze.cn page create_knowledge_files.
         """
         ...
 
     @post(
-        "/open_api/knowledge/document/update", payload=("document_info", "data.document_info"), headers=_INT64_AS_TEXT
+        "/open_api/knowledge/document/update",
+        payload=("document_info", "data.document_info"),
+        headers=_INT64_AS_TEXT,
+        safe=True,
     )
     async def update(
         self,
@@ -80,21 +83,21 @@ class DocumentsResource(Resource):
         update_rule: DocumentUpdateRule | None = None,
         status: int | None = None,
         table_meta: Sequence[DocumentTableColumn] | None = None,
-    ) -> Document:
-        """Rename a document or change its refresh rule.
+    ) -> Document | None:
+        """Rename a document or change how often it is read again; None if the server does not return it.
 
         Args:
-            document_id: Document id.
-            document_name: Document name.
-            update_rule: Update rule for web pages.
+            document_id: The document.
+            document_name: The new name.
+            update_rule: Whether and how often a web page is read again.
             status: Status, see `DocumentStatus`.
-            table_meta: Table columns.
+            table_meta: The columns of a table.
 
         Source: coze.cn page modify_knowledge_files.
         """
         ...
 
-    @post("/open_api/knowledge/document/delete", headers=_INT64_AS_TEXT)
+    @post("/open_api/knowledge/document/delete", headers=_INT64_AS_TEXT, safe=True)
     async def delete(
         self,
         *,
@@ -105,9 +108,9 @@ class DocumentsResource(Resource):
         """Delete documents.
 
         Args:
-            document_ids: Document ids.
-            document_ids_new: Alternative ids (internal).
-            dataset_id: Knowledge base id.
+            document_ids: The documents, 100 at most.
+            document_ids_new: For internal use of the service.
+            dataset_id: The knowledge base.
 
         Source: coze.cn page delete_knowdge_files.
         """
@@ -131,11 +134,11 @@ class DocumentsResource(Resource):
         """List documents of a knowledge base.
 
         Args:
-            dataset_id: Knowledge base id.
-            page: Page number, from 1.
+            dataset_id: The knowledge base.
+            page: The page to begin with, from 1.
             size: Items per page.
-            document_ids: Document ids.
-            keyword: Name filter.
+            document_ids: The documents.
+            keyword: A part of the name.
 
         Source: coze.cn page list_knowledge_files.
         """
@@ -150,8 +153,8 @@ class ImagesResource(Resource):
         """Change the caption of an image.
 
         Args:
-            dataset_id: Knowledge base id.
-            document_id: Document id.
+            dataset_id: The knowledge base.
+            document_id: The document.
             caption: Text description of the image.
 
         Source: coze.cn page update_image_caption.
@@ -171,11 +174,11 @@ class ImagesResource(Resource):
         """List images of a knowledge base.
 
         Args:
-            dataset_id: Knowledge base id.
-            page_num: Page number, from 1.
-            page_size: Items per page.
-            keyword: Caption filter.
-            has_caption: Filter by presence of a caption.
+            dataset_id: The knowledge base.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 299 at most.
+            keyword: A part of the caption.
+            has_caption: True for those with a caption, False for those without.
 
         Source: coze.cn page get_images.
         """
@@ -201,25 +204,28 @@ class KnowledgeDocumentsResource(Resource):
         index_strategy: DocumentIndexStrategy | None = None,
         storage_strategy: DocumentStorageStrategy | None = None,
     ) -> list[Document]:
-        """Legacy alias of datasets.documents.create.
+        """Add documents to a knowledge base: `datasets.documents.create` under its older name.
 
         Args:
-            dataset_id: Knowledge base id.
-            document_bases: Files to create, at most 10.
+            dataset_id: The knowledge base.
+            document_bases: What to add, 10 at most; see `DocumentBase`.
             chunk_strategy: Segmentation rule.
-            format_type: 0 text, 1 table, 2 image, see `DocumentFormatType`.
-            sink_strategy: Sink options.
-            is_append: Append to an existing document.
-            parsing_strategy: Parsing options.
-            index_strategy: Indexing options.
-            storage_strategy: Storage options.
+            format_type: 0 text, 1 table, 2 images; see `DocumentFormatType`.
+            sink_strategy: Where documents are put.
+            is_append: True appends to a document that is there.
+            parsing_strategy: How files are read.
+            index_strategy: How documents are indexed.
+            storage_strategy: Where the index is stored.
 
         Source: coze.cn page create_knowledge_files.
         """
         ...
 
     @post(
-        "/open_api/knowledge/document/update", payload=("document_info", "data.document_info"), headers=_INT64_AS_TEXT
+        "/open_api/knowledge/document/update",
+        payload=("document_info", "data.document_info"),
+        headers=_INT64_AS_TEXT,
+        safe=True,
     )
     async def update(
         self,
@@ -229,21 +235,21 @@ class KnowledgeDocumentsResource(Resource):
         update_rule: DocumentUpdateRule | None = None,
         status: int | None = None,
         table_meta: Sequence[DocumentTableColumn] | None = None,
-    ) -> Document:
-        """Legacy alias of datasets.documents.update.
+    ) -> Document | None:
+        """Change a document: `datasets.documents.update` under its older name.
 
         Args:
-            document_id: Document id.
-            document_name: Document name.
-            update_rule: Update rule for web pages.
+            document_id: The document.
+            document_name: The new name.
+            update_rule: Whether and how often a web page is read again.
             status: Status, see `DocumentStatus`.
-            table_meta: Table columns.
+            table_meta: The columns of a table.
 
         Source: coze.cn page modify_knowledge_files.
         """
         ...
 
-    @post("/open_api/knowledge/document/delete", headers=_INT64_AS_TEXT)
+    @post("/open_api/knowledge/document/delete", headers=_INT64_AS_TEXT, safe=True)
     async def delete(
         self,
         *,
@@ -251,12 +257,12 @@ class KnowledgeDocumentsResource(Resource):
         document_ids_new: Sequence[str] | None = None,
         dataset_id: str | None = None,
     ) -> None:
-        """Legacy alias of datasets.documents.delete.
+        """Delete documents: `datasets.documents.delete` under its older name.
 
         Args:
-            document_ids: Document ids.
-            document_ids_new: Alternative ids (internal).
-            dataset_id: Knowledge base id.
+            document_ids: The documents, 100 at most.
+            document_ids_new: For internal use of the service.
+            dataset_id: The knowledge base.
 
         Source: coze.cn page delete_knowdge_files.
         """
@@ -277,14 +283,14 @@ class KnowledgeDocumentsResource(Resource):
         document_ids: Sequence[str] | None = None,
         keyword: str | None = None,
     ) -> Pages[Document]:
-        """Legacy alias of datasets.documents.list.
+        """List documents of a knowledge base: `datasets.documents.list` under its older name.
 
         Args:
-            dataset_id: Knowledge base id.
-            page: Page number, from 1.
+            dataset_id: The knowledge base.
+            page: The page to begin with, from 1.
             size: Items per page.
-            document_ids: Document ids.
-            keyword: Keyword or variable name.
+            document_ids: The documents.
+            keyword: A part of the name.
 
         Source: coze.cn page list_knowledge_files.
         """
@@ -296,16 +302,16 @@ class DatasetsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.documents = DocumentsResource(core)
-        self.images = ImagesResource(core)
+        self.documents: DocumentsResource = DocumentsResource(core)
+        self.images: ImagesResource = ImagesResource(core)
 
-    @post("/v1/datasets/{dataset_id}/process", payload=("data.data",))
+    @post("/v1/datasets/{dataset_id}/process", payload=("data.data",), safe=True)
     async def process(self, *, dataset_id: str, document_ids: Sequence[str]) -> list[DocumentProgress]:
-        """Read indexing progress of documents.
+        """Read how far the processing of documents is.
 
         Args:
-            dataset_id: Knowledge base id.
-            document_ids: Document ids.
+            dataset_id: The knowledge base.
+            document_ids: The documents.
 
         Source: coze.cn page get_dataset_progress.
         """
@@ -325,12 +331,12 @@ class DatasetsResource(Resource):
         """Create a knowledge base.
 
         Args:
-            name: Name.
-            space_id: Workspace id.
-            format_type: 0 text, 1 table, 2 image, see `DocumentFormatType`.
-            description: Description text.
-            file_id: Icon file id.
-            project_id: Project (app) id.
+            name: The name.
+            space_id: The workspace.
+            format_type: 0 text, 1 table, 2 images; see `DocumentFormatType`.
+            description: What it is for.
+            file_id: An uploaded picture as its icon.
+            project_id: The app.
 
         Source: coze.cn page create_dataset.
         """
@@ -350,12 +356,12 @@ class DatasetsResource(Resource):
         """List knowledge bases.
 
         Args:
-            space_id: Workspace id.
-            name: Name.
-            format_type: 0 text, 1 table, 2 image, see `DocumentFormatType`.
-            page_size: Items per page.
-            page_num: Page number, from 1.
-            project_id: Project (app) id.
+            space_id: The workspace.
+            name: The name.
+            format_type: 0 text, 1 table, 2 images; see `DocumentFormatType`.
+            page_size: Items per page, 300 at most.
+            page_num: The page to begin with, from 1.
+            project_id: The app.
 
         Source: coze.cn page list_dataset.
         """
@@ -365,13 +371,13 @@ class DatasetsResource(Resource):
     async def update(
         self, *, dataset_id: str, name: str, description: str | None = None, file_id: str | None = None
     ) -> None:
-        """Change a knowledge base.
+        """Change a knowledge base; what is not given takes its default again.
 
         Args:
-            dataset_id: Knowledge base id.
-            name: Name; omitted fields reset to default.
-            description: Description text.
-            file_id: Icon file id; omitted value resets icon.
+            dataset_id: The knowledge base.
+            name: The new name.
+            description: What it is for.
+            file_id: An uploaded picture as its icon; None takes the usual one again.
 
         Source: coze.cn page update_dataset.
         """
@@ -382,7 +388,7 @@ class DatasetsResource(Resource):
         """Delete a knowledge base.
 
         Args:
-            dataset_id: Knowledge base id.
+            dataset_id: The knowledge base.
 
         Source: coze.cn page delete_dataset.
         """
@@ -394,4 +400,4 @@ class KnowledgeResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.documents = KnowledgeDocumentsResource(core)
+        self.documents: KnowledgeDocumentsResource = KnowledgeDocumentsResource(core)

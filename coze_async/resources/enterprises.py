@@ -27,11 +27,11 @@ class EnterpriseMembersResource(Resource):
 
     @post("/v1/enterprises/{enterprise_id}/members")
     async def create(self, *, enterprise_id: str, users: Sequence[EnterpriseMember]) -> None:
-        """Add a member to an enterprise.
+        """Add a member to an enterprise; the service takes no two such calls at once.
 
         Args:
-            enterprise_id: Enterprise id.
-            users: One member per call.
+            enterprise_id: The enterprise.
+            users: One at a time.
 
         Source: coze.cn page add_enterprise_member.
         """
@@ -42,9 +42,9 @@ class EnterpriseMembersResource(Resource):
         """Change role of an enterprise member.
 
         Args:
-            enterprise_id: Enterprise id.
-            user_id: User id.
-            role: Enterprise_admin or enterprise_member, see `EnterpriseMemberRole`.
+            enterprise_id: The enterprise.
+            user_id: The user.
+            role: `enterprise_admin` or `enterprise_member`, see `EnterpriseMemberRole`.
 
         Source: coze.cn page update_enterprise_people.
         """
@@ -52,12 +52,12 @@ class EnterpriseMembersResource(Resource):
 
     @delete("/v1/enterprises/{enterprise_id}/members/{user_id}", body=("receiver_user_id",), safe=True)
     async def delete(self, *, enterprise_id: str, user_id: str, receiver_user_id: str) -> None:
-        """Remove an enterprise member and hand over assets.
+        """Remove a member of an enterprise and hand over what was theirs.
 
         Args:
-            enterprise_id: Enterprise id.
-            user_id: User id.
-            receiver_user_id: User who takes over the resources.
+            enterprise_id: The enterprise.
+            user_id: The user.
+            receiver_user_id: The member who gets what was theirs.
 
         Source: coze.cn page remove_enterprise_member.
         """
@@ -71,13 +71,13 @@ class EnterpriseOrganizationsResource(Resource):
     async def create(
         self, *, enterprise_id: str, name: str, super_admin_user_id: str, description: str | None = None
     ) -> OrganizationCreated:
-        """Create an organization in an enterprise.
+        """Make an organization in an enterprise, 20 at most, and return its id.
 
         Args:
-            enterprise_id: Enterprise id.
-            name: Name.
-            super_admin_user_id: User id of the organization super admin.
-            description: Description text.
+            enterprise_id: The enterprise.
+            name: The name.
+            super_admin_user_id: The user who governs it.
+            description: What it is for.
 
         Source: coze.cn page create_organization.
         """
@@ -88,9 +88,9 @@ class EnterpriseOrganizationsResource(Resource):
         """List organizations of an enterprise.
 
         Args:
-            enterprise_id: Enterprise id.
-            page_num: Page number, from 1.
-            page_size: Items per page.
+            enterprise_id: The enterprise.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 20 at most.
 
         Source: coze.cn page list_organization.
         """
@@ -105,8 +105,8 @@ class OrganizationMembersResource(Resource):
         """Add members to an organization.
 
         Args:
-            organization_id: Organization id.
-            organization_people: Members to add.
+            organization_id: The organization.
+            organization_people: Who is added.
 
         Source: coze.cn page add_organization_people.
         """
@@ -117,9 +117,9 @@ class OrganizationMembersResource(Resource):
         """List members of an organization.
 
         Args:
-            organization_id: Organization id.
-            page_num: Page number, from 1.
-            page_size: Items per page.
+            organization_id: The organization.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 50 at most.
 
         Source: coze.cn page list_organization_people.
         """
@@ -130,9 +130,9 @@ class OrganizationMembersResource(Resource):
         """Change role of an organization member.
 
         Args:
-            organization_id: Organization id.
-            user_id: User id.
-            organization_role_type: Role in the organization, see `OrganizationRoleType`.
+            organization_id: The organization.
+            user_id: The user.
+            organization_role_type: One of `OrganizationRoleType`.
 
         Source: coze.cn page update_organization_people.
         """
@@ -140,12 +140,12 @@ class OrganizationMembersResource(Resource):
 
     @delete("/v1/organizations/{organization_id}/members/{user_id}", body=("receiver_user_id",), safe=True)
     async def delete(self, *, organization_id: str, user_id: str, receiver_user_id: str) -> None:
-        """Remove an organization member and hand over assets.
+        """Remove a member of an organization and hand over what was theirs.
 
         Args:
-            organization_id: Organization id.
-            user_id: User id.
-            receiver_user_id: User who takes over the resources.
+            organization_id: The organization.
+            user_id: The user.
+            receiver_user_id: The member who gets what was theirs.
 
         Source: coze.cn page remove_organization_member.
         """
@@ -157,8 +157,8 @@ class EnterprisesResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.members = EnterpriseMembersResource(core)
-        self.organizations = EnterpriseOrganizationsResource(core)
+        self.members: EnterpriseMembersResource = EnterpriseMembersResource(core)
+        self.organizations: EnterpriseOrganizationsResource = EnterpriseOrganizationsResource(core)
 
 
 class OrganizationsResource(Resource):
@@ -166,16 +166,16 @@ class OrganizationsResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.members = OrganizationMembersResource(core)
+        self.members: OrganizationMembersResource = OrganizationMembersResource(core)
 
     @put("/v1/organizations/{organization_id}", safe=True)
     async def update(self, *, organization_id: str, description: str | None = None, name: str | None = None) -> None:
         """Change name or description of an organization.
 
         Args:
-            organization_id: Organization id.
-            description: Description text.
-            name: Name.
+            organization_id: The organization.
+            description: What it is for.
+            name: The name.
 
         Source: coze.cn page update_organization_info.
         """

@@ -14,12 +14,12 @@ class CopyTasksResource(Resource):
     async def create(
         self, *, entity_id: str | None = None, entity_type: str | None = None, to_workspace_id: str | None = None
     ) -> CopyTaskCreated:
-        """Copy a bot, app or workflow.
+        """Copy a bot, an app or a workflow; a bot within its workspace is copied at once, all else in the background.
 
         Args:
-            entity_id: Entity to copy.
-            entity_type: App, bot or workflow, see `CopyEntityType`.
-            to_workspace_id: Target workspace; empty means the same one.
+            entity_id: What to copy.
+            entity_type: What it is: `app`, `bot` or `workflow`, see `CopyEntityType`.
+            to_workspace_id: Where the copy goes; None means the same workspace.
 
         Source: coze.cn page copy_resource_task.
         """
@@ -27,10 +27,10 @@ class CopyTasksResource(Resource):
 
     @get("/v1/entities/copy_tasks/{task_id}")
     async def retrieve(self, *, task_id: str) -> CopyTask:
-        """Read state of a copy task.
+        """Read how far a copy is.
 
         Args:
-            task_id: Task id.
+            task_id: The task.
 
         Source: coze.cn page query_resource_copy_execution_result.
         """
@@ -42,4 +42,4 @@ class EntitiesResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.copy_tasks = CopyTasksResource(core)
+        self.copy_tasks: CopyTasksResource = CopyTasksResource(core)

@@ -23,11 +23,11 @@ class FoldersResource(Resource):
         """List folders of a workspace.
 
         Args:
-            workspace_id: Workspace id.
-            folder_type: Development or library, see `FolderType`.
-            page_size: Items per page.
-            page_num: Page number, from 1.
-            parent_folder_id: Parent folder id.
+            workspace_id: The workspace.
+            folder_type: `development` or `library`, see `FolderType`.
+            page_size: Items per page, 50 at most.
+            page_num: The page to begin with, from 1.
+            parent_folder_id: Only what lies in this folder.
 
         Source: coze.cn page workspace_list_folder.
         """
@@ -38,7 +38,7 @@ class FoldersResource(Resource):
         """Read one folder.
 
         Args:
-            folder_id: Folder id.
+            folder_id: The folder.
 
         Source: coze.cn page workspace_read_folder.
         """

@@ -14,10 +14,10 @@ class PluginsResource(Resource):
 
     @get("/v1/plugins/{plugin_id}")
     async def retrieve(self, *, plugin_id: str) -> PluginDetail:
-        """Read a plugin and its tools.
+        """Read a plug-in and its tools.
 
         Args:
-            plugin_id: Plugin id.
+            plugin_id: The plug-in.
 
         Source: coze.cn page get_plugin.
         """
@@ -25,10 +25,10 @@ class PluginsResource(Resource):
 
     @get("/v1/plugins/mget", payload=("data.items",), joined=("ids",))
     async def mget(self, *, ids: Sequence[str]) -> list[PluginDetail]:
-        """Read several plugins.
+        """Read several plug-ins and their tools.
 
         Args:
-            ids: Plugin ids, comma separated.
+            ids: The plug-ins.
 
         Source: coze.cn page batch_get_plugins_info.
         """
@@ -36,12 +36,12 @@ class PluginsResource(Resource):
 
     @post("/v1/plugins/{plugin_id}/tools/call")
     async def call_tool(self, *, plugin_id: str, tool_name: str, arguments: Mapping[str, Any]) -> PluginToolResult:
-        """Call a tool of a plugin.
+        """Call a tool of a plug-in and return what it answered.
 
         Args:
-            plugin_id: Plugin id.
-            tool_name: Plugin tool to call.
-            arguments: Tool input values.
+            plugin_id: The plug-in.
+            tool_name: The tool.
+            arguments: What the tool takes, by name.
 
         Source: coze.cn page call_plugin_tool.
         """

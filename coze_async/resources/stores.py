@@ -18,9 +18,9 @@ class StoreCategoriesResource(Resource):
         """List store categories.
 
         Args:
-            entity_type: Kind of entity.
-            page_num: Page number, from 1.
-            page_size: Items per page.
+            entity_type: The kind of entity, such as `plugin`.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 100 at most.
 
         Source: coze.cn page list_plugin_category.
         """
@@ -42,16 +42,16 @@ class StorePluginsResource(Resource):
         page_size: int = 20,
         category_id: str | None = None,
     ) -> Pages[StorePlugin]:
-        """Search plugins in the store.
+        """Search plug-ins in the store.
 
         Args:
-            keyword: Search text.
-            is_official: Only official plugins.
-            category_ids: Store category filters.
-            sort_type: Sort kind.
-            page_num: Page number, from 1.
-            page_size: Items per page.
-            category_id: Store category filter.
+            keyword: What to search for.
+            is_official: True for official plug-ins only.
+            category_ids: Only these categories.
+            sort_type: How to sort.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 100 at most.
+            category_id: Only this category.
 
         Source: coze.cn page list_plugin.
         """
@@ -63,5 +63,5 @@ class StoresResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.categories = StoreCategoriesResource(core)
-        self.plugins = StorePluginsResource(core)
+        self.categories: StoreCategoriesResource = StoreCategoriesResource(core)
+        self.plugins: StorePluginsResource = StorePluginsResource(core)

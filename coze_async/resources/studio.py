@@ -112,7 +112,7 @@ class StudioResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.draft_bots = DraftBotsResource(core)
+        self.draft_bots: DraftBotsResource = DraftBotsResource(core)
 
     async def agent_run(
         self, query: str, *, bot_id: str, conversation_id: str, **options: Unpack[AgentRunOptions]
@@ -145,7 +145,7 @@ class StudioResource(Resource):
         """
         return self._agent_run(**_asked(query, bot_id, conversation_id, options))
 
-    @post("/api/conversation/chat", session=True)
+    @post("/api/conversation/chat", session=True, kind="chat")
     def _agent_run(
         self,
         *,

@@ -14,9 +14,9 @@ class TemplatesResource(Resource):
         """Copy a template into a workspace.
 
         Args:
-            template_id: Template id.
-            workspace_id: Workspace id.
-            name: Name.
+            template_id: The template.
+            workspace_id: The workspace.
+            name: The name of the copy; None keeps the template's.
 
         Source: cozepy 0.20, coze-js cabc1ec.
         """

@@ -11,7 +11,7 @@ class UsersResource(Resource):
 
     @get("/v1/users/me")
     async def me(self) -> User:
-        """Read the profile of the token owner.
+        """Return who the token belongs to.
 
         Source: cozepy 0.20, coze-js cabc1ec.
         """

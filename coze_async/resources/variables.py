@@ -21,14 +21,14 @@ class VariablesResource(Resource):
         bot_id: str | None = None,
         connector_id: str | None = None,
     ) -> list[VariableValue]:
-        """Read user variable values.
+        """Read the values of variables for one user; give exactly one of bot_id and app_id.
 
         Args:
-            connector_uid: End user id whose values are read.
-            keywords: Variable names, comma separated in query.
-            app_id: Coze app (project) id.
-            bot_id: Bot (agent) id.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            connector_uid: The end user, as the channel names them.
+            keywords: The names of the variables.
+            app_id: The app.
+            bot_id: The bot.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
 
         Source: coze.cn page read_variable.
         """
@@ -44,14 +44,14 @@ class VariablesResource(Resource):
         bot_id: str | None = None,
         connector_id: str | None = None,
     ) -> None:
-        """Set user variable values.
+        """Set the values of variables for one user; give exactly one of bot_id and app_id.
 
         Args:
-            connector_uid: End user id inside the channel.
-            data: Keyword and value pairs.
-            app_id: Coze app (project) id.
-            bot_id: Bot (agent) id.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            connector_uid: The end user, as the channel names them.
+            data: The variables; only `keyword` and `value` of each are looked at.
+            app_id: The app.
+            bot_id: The bot.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
 
         Source: coze.cn page update_variable.
         """

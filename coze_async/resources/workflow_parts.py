@@ -17,12 +17,12 @@ class ExecuteNodesResource(Resource):
     async def retrieve(
         self, *, workflow_id: str, execute_id: str, node_execute_uuid: str
     ) -> WorkflowNodeExecuteHistory:
-        """Read output of one node of an asynchronous run.
+        """Read what one node of an asynchronous run put out.
 
         Args:
-            workflow_id: Workflow id.
-            execute_id: Execution id.
-            node_execute_uuid: Id of one node execution.
+            workflow_id: The workflow.
+            execute_id: The run, `WorkflowRun.execute_id`.
+            node_execute_uuid: One run of a node, from `WorkflowRunHistory.node_execute_status`.
 
         Source: coze.cn page get_node_execute_history_response.
         """
@@ -34,15 +34,15 @@ class RunHistoriesResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.execute_nodes = ExecuteNodesResource(core)
+        self.execute_nodes: ExecuteNodesResource = ExecuteNodesResource(core)
 
     @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
     async def retrieve(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
-        """Read result of an asynchronous run.
+        """Read the record of an asynchronous run: a list of one.
 
         Args:
-            workflow_id: Workflow id.
-            execute_id: Execution id.
+            workflow_id: The workflow.
+            execute_id: The run, `WorkflowRun.execute_id`.
 
         Source: coze.cn page workflow_history.
         """
@@ -50,11 +50,11 @@ class RunHistoriesResource(Resource):
 
     @get("/v1/workflow/get_run_history")
     async def get_run_history(self, *, workflow_id: str, execute_id: str | None = None) -> list[WorkflowRunHistory]:
-        """Read run history (open-source server).
+        """Read runs on Coze Studio and Coze Plus, which lack the route of `retrieve`.
 
         Args:
-            workflow_id: Workflow id.
-            execute_id: Execution id.
+            workflow_id: The workflow.
+            execute_id: The run, `WorkflowRun.execute_id`.
 
         Source: Coze Studio 4f786d6, Coze Plus fb00b21.
         """
@@ -69,8 +69,8 @@ class WorkflowCollaboratorsResource(Resource):
         """Remove a collaborator from a workflow.
 
         Args:
-            workflow_id: Workflow id.
-            user_id: User id.
+            workflow_id: The workflow.
+            user_id: The user.
 
         Source: coze.cn page remove_workflow_collaborator.
         """
@@ -81,8 +81,8 @@ class WorkflowCollaboratorsResource(Resource):
         """Add collaborators to a workflow.
 
         Args:
-            workflow_id: Workflow id.
-            collaborators: Collaborators to add (one per call).
+            workflow_id: The workflow.
+            collaborators: Who is added, one at a time.
 
         Source: coze.cn page add_workflow_collaborator.
         """
@@ -105,11 +105,11 @@ class WorkflowVersionsResource(Resource):
         """List versions of a workflow.
 
         Args:
-            workflow_id: Workflow id.
-            publish_status: Publish state filter, see `PublishStatus`.
-            page_size: Items per page.
-            page_token: Token of the page to fetch.
-            include_input_output: Include input and output schema.
+            workflow_id: The workflow.
+            publish_status: Only those in this state, see `PublishStatus`.
+            page_size: Items per page, 30 at most.
+            page_token: The page to begin with, None for the first.
+            include_input_output: True fills in `input` and `output`.
 
         Source: coze.cn page list_workflow_version.
         """

@@ -1,7 +1,7 @@
 """Workflows: run, stream, resume, and chatflows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -9,7 +9,15 @@ from coze_async._chat_stream import ChatStream
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
-from coze_async._errors import ConfigurationError, DecodeError, NotFoundError, PollTimeoutError, WorkflowError, explain
+from coze_async._errors import (
+    ConfigurationError,
+    CozeError,
+    DecodeError,
+    NotFoundError,
+    PollTimeoutError,
+    WorkflowError,
+    explain,
+)
 from coze_async._pages import ByNumber, Pages
 from coze_async._polling import poll
 from coze_async._question import Question, messages_for
@@ -31,9 +39,9 @@ class WorkflowsResource(Resource):
         super().__init__(core)
         # Until a self-hosted server says otherwise.
         self._has_cloud_route = True
-        self.runs = WorkflowRunsResource(core)
-        self.versions = WorkflowVersionsResource(core)
-        self.collaborators = WorkflowCollaboratorsResource(core)
+        self.runs: WorkflowRunsResource = WorkflowRunsResource(core)
+        self.versions: WorkflowVersionsResource = WorkflowVersionsResource(core)
+        self.collaborators: WorkflowCollaboratorsResource = WorkflowCollaboratorsResource(core)
 
     @post("/v1/workflow/run", payload=())
     async def run(
@@ -214,7 +222,13 @@ class WorkflowsResource(Resource):
                 # A server that does not know is_async has run it by now.
                 return run
             ids = {"workflow_id": workflow_id, "execute_id": execute_id}
-            history = await poll(lambda: self._history(ids), _is_over, polling)
+            try:
+                history = await poll(lambda: self._history(ids), _is_over, polling)
+            except CozeError as error:
+                # Its answer can still be fetched; without the id it would be lost.
+                error.execute_id = execute_id
+                error.add_note(f"The run {execute_id} was started and may go on.")
+                raise
             return _finished(run, history)
         raise PollTimeoutError(
             f"POST /v1/workflow/run: the run {execute_id or '(not yet started)'} was not over within "
@@ -222,7 +236,7 @@ class WorkflowsResource(Resource):
             execute_id=execute_id,
         )
 
-    @post("/v1/workflows/chat")
+    @post("/v1/workflows/chat", kind="chat")
     def _chat(
         self,
         *,
@@ -267,15 +281,15 @@ class WorkflowsResource(Resource):
         include_chatflow_role: bool | None = None,
         include_input_output: bool | None = None,
     ) -> WorkflowInfo:
-        """Read workflow information.
+        """Read a workflow; Coze Studio fills in `role` only.
 
         Args:
-            workflow_id: Workflow id.
-            connector_id: Publish channel id; 1024 API, 999 Chat SDK.
-            is_debug: Debug flag (internal).
-            caller: Caller tag (internal).
-            include_chatflow_role: Include chatflow role in answer.
-            include_input_output: Include input and output schema.
+            workflow_id: The workflow.
+            connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            is_debug: For internal use of the service.
+            caller: For internal use of the service.
+            include_chatflow_role: True fills in `role`.
+            include_input_output: True fills in `input` and `output`.
 
         Source: coze.cn page get_workflow_info.
         """
@@ -297,26 +311,26 @@ class WorkflowsResource(Resource):
         """List workflows.
 
         Args:
-            workspace_id: Workspace id.
-            workflow_mode: Workflow or chatflow, see `WorkflowMode`.
-            app_id: Coze app (project) id.
-            publish_status: Publish state filter, see `PublishStatus`.
-            page_num: Page number, from 1.
-            page_size: Items per page.
-            folder_id: Folder id.
-            include_input_output: Include input and output schema.
+            workspace_id: The workspace.
+            workflow_mode: `workflow` or `chatflow`, see `WorkflowMode`.
+            app_id: The app.
+            publish_status: Only those in this state, see `PublishStatus`.
+            page_num: The page to begin with, from 1.
+            page_size: Items per page, 30 at most.
+            folder_id: The folder.
+            include_input_output: True fills in `input` and `output`.
 
         Source: coze.cn page get_workflow_list.
         """
         ...
 
-    @post("/v1/workflows/{workflow_id}/collaboration_mode")
+    @post("/v1/workflows/{workflow_id}/collaboration_mode", safe=True)
     async def update_collaboration_mode(self, *, workflow_id: str, collaboration_mode: str | None = None) -> None:
-        """Switch single or multi author mode of a workflow.
+        """Let one person or several edit a workflow.
 
         Args:
-            workflow_id: Workflow id.
-            collaboration_mode: Single or collaboration.
+            workflow_id: The workflow.
+            collaboration_mode: `single` or `collaboration`, see `BotCollaborationMode`.
 
         Source: coze.cn page switch_workflow_develop_mode.
         """
@@ -326,39 +340,45 @@ class WorkflowsResource(Resource):
 class WorkflowRunsResource(Resource):
     """Runs, under the names of the official SDK."""
 
-    create = WorkflowsResource.run
-    stream = WorkflowsResource.stream
-    resume = WorkflowsResource.resume
+    create: Final = WorkflowsResource.run
+    stream: Final = WorkflowsResource.stream
+    resume: Final = WorkflowsResource.resume
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.run_histories = RunHistoriesResource(core)
+        self.run_histories: RunHistoriesResource = RunHistoriesResource(core)
 
     @post("/v1/workflows/resume", payload=())
     async def resume_sync(
         self, *, event_id: str, interrupt_type: int, resume_data: str, workflow_id: str
     ) -> WorkflowRun:
-        """Continue an interrupted workflow without streaming.
+        """Go on with an interrupted workflow, without a stream, in the mode in which it was begun.
 
         Args:
-            event_id: Interrupt event id.
-            interrupt_type: Interrupt type from the interrupt event, see `WorkflowInterruptType`.
-            resume_data: Answer to the interrupted node.
-            workflow_id: Workflow id.
+            event_id: The id in the interrupt, whole.
+            interrupt_type: The type in the interrupt.
+            resume_data: What the workflow asked for.
+            workflow_id: The workflow.
 
         Source: coze.cn page resume_workflow.
         """
         ...
 
 
+# `Fail` is documented; the others are what a server would say that means the same.
+_FAILED = frozenset(("fail", "failed", "cancel", "canceled", "cancelled", "timeout"))
+
+
 def _is_over(history: WorkflowRunHistory) -> bool:
-    return history.execute_status.lower() in ("success", "fail") or history.interrupt_data is not None
+    status = history.execute_status.lower()
+    waits = history.interrupt_data is not None and bool(history.interrupt_data.event_id)
+    return status == "success" or status in _FAILED or waits
 
 
 def _finished(run: WorkflowRun, history: WorkflowRunHistory) -> WorkflowRun:
     """Return a run with what its history says; raise if it failed."""
     debug_url = history.debug_url or run.debug_url
-    if history.execute_status.lower() == "fail":
+    if history.execute_status.lower() in _FAILED:
         code = history.error_code or None
         numbered = f" (code {code})" if code else ""
         traced = f"{f' See {debug_url}' if debug_url else ''}{f' [logid {history.logid}]' if history.logid else ''}"
@@ -376,7 +396,9 @@ def _finished(run: WorkflowRun, history: WorkflowRunHistory) -> WorkflowRun:
             "outputs": history.outputs,
             "debug_url": debug_url,
             "usage": history.usage or run.usage,
-            "interrupt_data": history.interrupt_data,
+            "interrupt_data": history.interrupt_data
+            if history.interrupt_data and history.interrupt_data.event_id
+            else None,
             "history": history,
         }
     )

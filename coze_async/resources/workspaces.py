@@ -24,8 +24,8 @@ class WorkspaceMembersResource(Resource):
         """Add members to a workspace.
 
         Args:
-            workspace_id: Workspace id.
-            users: Up to 20 members.
+            workspace_id: The workspace.
+            users: 20 at most; see `WorkspaceMember`.
 
         Source: coze.cn page add_space_member.
         """
@@ -36,8 +36,8 @@ class WorkspaceMembersResource(Resource):
         """Remove members from a workspace.
 
         Args:
-            workspace_id: Workspace id.
-            user_ids: Up to 5 members.
+            workspace_id: The workspace.
+            user_ids: 5 at most.
 
         Source: coze.cn page remove_space_member.
         """
@@ -48,9 +48,9 @@ class WorkspaceMembersResource(Resource):
         """List workspace members.
 
         Args:
-            workspace_id: Workspace id.
-            page_size: Items per page.
-            page_num: Page number, from 1.
+            workspace_id: The workspace.
+            page_size: Items per page, 50 at most.
+            page_num: The page to begin with, from 1.
 
         Source: coze.cn page list_space_member.
         """
@@ -62,7 +62,7 @@ class WorkspacesResource(Resource):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.members = WorkspaceMembersResource(core)
+        self.members: WorkspaceMembersResource = WorkspaceMembersResource(core)
 
     @get("/v1/workspaces", pages=ByNumber(items="workspaces", total="total_count"))
     def list(
@@ -78,12 +78,12 @@ class WorkspacesResource(Resource):
         """List workspaces the token owner belongs to.
 
         Args:
-            page_size: Items per page.
-            page_num: Page number, from 1.
-            user_id: User id.
-            coze_account_id: Enterprise or organization account id.
-            enterprise_id: Enterprise id.
-            scope: List scope.
+            page_size: Items per page, 50 at most.
+            page_num: The page to begin with, from 1.
+            user_id: The user.
+            coze_account_id: The account of an enterprise or organization.
+            enterprise_id: The enterprise.
+            scope: Which workspaces; the service names no values.
 
         Source: coze.cn page list_workspace.
         """
@@ -102,11 +102,11 @@ class WorkspacesResource(Resource):
         """Create a workspace.
 
         Args:
-            name: Name.
-            description: Description text.
-            icon_file_id: Id of uploaded icon file.
-            coze_account_id: Enterprise or organization account id.
-            owner_uid: Owner user id.
+            name: The name.
+            description: What it is for.
+            icon_file_id: An uploaded picture as its icon.
+            coze_account_id: The account of an enterprise or organization.
+            owner_uid: The user who owns it.
 
         Source: coze.cn page create_workspace.
         """
@@ -114,12 +114,12 @@ class WorkspacesResource(Resource):
 
     @put("/v1/workspaces/{workspace_id}", safe=True)
     async def update(self, *, workspace_id: str, description: str | None = None, name: str | None = None) -> None:
-        """Change name or description of a workspace.
+        """Change name or description of a workspace; a personal one cannot be changed.
 
         Args:
-            workspace_id: Workspace id.
-            description: Description text.
-            name: Name.
+            workspace_id: The workspace.
+            description: What it is for.
+            name: The name.
 
         Source: coze.cn page update_workspace_info.
         """

@@ -1,6 +1,7 @@
 """What the tests of the command share."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -10,8 +11,9 @@ from coze_async.emulator import Emulator
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of the machine reach a test."""
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings and no login of the machine reach a test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("COZE_API_TOKEN", "COZE_API_BASE", "COZE_BOT_ID", "COZE_USER_ID", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")

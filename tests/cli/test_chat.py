@@ -49,7 +49,7 @@ def test_the_answer_goes_to_stdout_and_all_else_to_stderr(emulator: Emulator, ca
     out, err = capsys.readouterr()
     assert out == "龙井是绿茶。\n"
     (chat,) = emulator.chats.values()
-    assert err == f"{NOTICE}  ? 怎么泡？\n  conversation {chat.conversation_id}, 42 tokens (12 in, 30 out)\n"
+    assert err == f"{NOTICE}  ? 怎么泡？\n  42 tokens (12 in, 30 out)\n"
 
 
 def test_without_any_setting_the_built_in_emulator_answers(capsys: Captured) -> None:

@@ -16,7 +16,7 @@ from coze_async.cli._output import Output
 from coze_async.emulator import Emulator
 
 Captured = pytest.CaptureFixture[str]
-COMMANDS = [["chat"], ["workflow"], ["workflow", "run"], ["workflow", "resume"], ["emulator"], ["doctor"]]
+COMMANDS = [["chat"], ["workflow"], ["workflow", "run"], ["workflow", "resume"], ["emulator"], ["login"], ["doctor"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -49,7 +49,9 @@ def test_a_bot_of_coze_studio_has_other_names() -> None:
     }
     bot = read_object(Bot, wire)
     assert bot.bot_id == "5001"
-    assert bot.plugin_info_list == [BotPluginInfo(plugin_id="p", api_info_list=[BotPluginAPIInfo(api_id="a", name="look")])]
+    assert bot.plugin_info_list == [
+        BotPluginInfo(plugin_id="p", api_info_list=[BotPluginAPIInfo(api_id="a", name="look")])
+    ]
     assert bot.variables == [BotVariable(keyword="city", default_value="北京")]
 
 

@@ -1,6 +1,7 @@
 """What type checkers say of the public names. It is checked by mypy and basedpyright, and never run."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any, assert_type
 
 import httpx
@@ -31,19 +32,29 @@ from coze_async import (
     ConversationBusyError,
     CozeError,
     DecodeError,
+    DeviceCode,
+    DeviceOAuth,
     EventStream,
     Exchange,
+    FileTokenStore,
+    JWTAuth,
     KnowledgeChunk,
     Limiter,
     Limits,
     LocalLimiter,
+    MemoryTokenStore,
     Message,
     MessageCompleted,
     MessageDelta,
     MessageObject,
     MessageType,
     NotFoundError,
+    OAuthAuth,
+    OAuthToken,
+    Page,
+    Pages,
     PermissionDeniedError,
+    PKCEOAuth,
     Polling,
     PollTimeoutError,
     QuotaError,
@@ -60,11 +71,13 @@ from coze_async import (
     StreamProtocolError,
     Timeouts,
     TokenAuth,
+    TokenStore,
     ToolCall,
     ToolOutput,
     TransportError,
     UnknownEvent,
     Usage,
+    WebOAuth,
     WorkflowDone,
     WorkflowError,
     WorkflowEvent,
@@ -73,8 +86,20 @@ from coze_async import (
     WorkflowRun,
     WorkflowStream,
     __version__,
+    load_oauth_config,
 )
-from coze_async.models import DraftBotCreated, DraftBotPublished, KnowledgeDocument
+from coze_async.models import (
+    Conversation,
+    Dataset,
+    Document,
+    DocumentBase,
+    DocumentSourceInfo,
+    DraftBotCreated,
+    DraftBotPublished,
+    KnowledgeDocument,
+    SimpleBot,
+    VariableValue,
+)
 
 
 async def token() -> str:
@@ -100,6 +125,10 @@ def as_transport_error(error: TransportError) -> bool:
 
 def as_stream_error(error: StreamError) -> None:
     """Take whatever went wrong with a stream."""
+
+
+def as_store(store: TokenStore) -> None:
+    """Take any store of tokens."""
 
 
 def as_limiter(limiter: Limiter) -> None:
@@ -251,6 +280,76 @@ async def bots(coze: AsyncCoze) -> None:
     assert_type(await drafts.publish(space_id="1", bot_id="5", connectors={"1024": {}}), DraftBotPublished)
     assert_type(await coze.studio.agent_run("hi", bot_id="5", conversation_id="7", draft_mode=True), ChatResult)
     assert_type(coze.studio.agent_run_stream("hi", bot_id="5", conversation_id="7"), ChatStream)
+
+
+async def everything_else(coze: AsyncCoze) -> None:
+    """Calls that return one thing, a list, nothing, or pages."""
+    conversation = await coze.conversations.create(meta_data={"a": "b"}, messages=[Message.user("hi")])
+    assert_type(conversation, Conversation)
+    assert_type(await coze.conversations.delete(conversation_id=conversation.id), None)
+    source = DocumentSourceInfo(web_url="https://example.org")
+    added = coze.datasets.documents.create(
+        dataset_id="7", document_bases=[DocumentBase(name="page", source_info=source)]
+    )
+    assert_type(await added, list[Document])
+    assert_type(await coze.datasets.documents.update(document_id="1", document_name="n"), Document | None)
+    assert_type(await coze.variables.retrieve(connector_uid="u", keywords=["city"]), list[VariableValue])
+
+
+async def pages(coze: AsyncCoze) -> None:
+    """Lists, by item, by page, and fetched ahead."""
+    bots = coze.bots.list(workspace_id="7")
+    assert_type(bots, Pages[SimpleBot])
+    async for bot in bots:
+        assert_type(bot, SimpleBot)
+    assert_type(bots.pages(), AsyncIterator[Page[SimpleBot]])
+    page = await coze.datasets.list(space_id="7").first()
+    assert_type(page, Page[Dataset])
+    assert_type((page.items, page.total, page.has_more), tuple[list[Dataset], int | None, bool])
+    async with coze.conversations.messages.list(conversation_id="7").prefetched() as messages:
+        async for message in messages:
+            assert_type(message, Message)
+
+
+async def logins(store: TokenStore) -> None:
+    """Every way to log in, and what it brings."""
+    service = JWTAuth(
+        "app",
+        "-----BEGIN PRIVATE KEY-----",
+        "k-1",
+        ttl=900,
+        session_name="u",
+        session_context={"device_info": {"device_id": "d"}},
+        scope={"account_permission": {"permission_list": ["Connector.botChat"]}},
+        account_id="1",
+        audience="api.coze.cn",
+    )
+    assert_type(service.for_session("u-2"), JWTAuth)
+    assert_type(AsyncCoze(service), AsyncCoze)
+    assert_type(await service.token(), OAuthToken)
+    web = WebOAuth("app", "secret", base_url=COZE_CN_BASE_URL, www_base_url="https://www.coze.cn")
+    assert_type(web.authorize_url("https://a.example", state="s", workspace_id="7"), str)
+    token = await web.exchange("code", redirect_uri="https://a.example")
+    assert_type(token, OAuthToken)
+    assert_type((token.access_token, token.refresh_token, token.token_type), tuple[str, str, str])
+    assert_type((token.expires_at, token.expires), tuple[int, datetime | None])
+    assert_type(await web.refresh(token), OAuthToken)
+    assert_type(web.auth(token, store=store), OAuthAuth)
+    pkce = PKCEOAuth("app")
+    verifier = pkce.new_verifier()
+    assert_type(pkce.authorize_url("https://a.example", state="s", code_verifier=verifier, method="plain"), str)
+    assert_type(await pkce.exchange("code", redirect_uri="https://a.example", code_verifier=verifier), OAuthToken)
+    device = DeviceOAuth("app")
+    code = await device.start(workspace_id="7")
+    assert_type(code, DeviceCode)
+    assert_type((code.user_code, code.verification_url, code.interval), tuple[str, str, float])
+    assert_type(await device.wait(code), OAuthToken)
+    for kept in (MemoryTokenStore(token), FileTokenStore("token.json")):
+        as_store(kept)
+        assert_type(await kept.load(), OAuthToken | None)
+        assert_type(await kept.save(token), None)
+    assert_type(AsyncCoze(OAuthAuth("app", store=store, client_secret="s")), AsyncCoze)
+    assert_type(load_oauth_config("coze_oauth_config.json"), WebOAuth | PKCEOAuth | DeviceOAuth | JWTAuth)
 
 
 async def limits(limiter: Limiter) -> None:
