@@ -6,7 +6,6 @@ from typing import Any
 
 from coze_async import AsyncCoze, ChatStream, WorkflowStream
 from coze_async._endpoint import Endpoint, Resource
-from coze_async._pages import Pages
 
 __all__ = ["call", "method_of"]
 
@@ -32,7 +31,5 @@ async def call(coze: AsyncCoze, endpoint: Endpoint, arguments: Mapping[str, Any]
     called = method_of(coze, endpoint)(**arguments)
     if isinstance(called, ChatStream | WorkflowStream):
         return await called.result()
-    if isinstance(called, Pages):
-        pages: Pages[Any] = called
-        return await pages.first()
-    return await called
+    # A list in pages is not awaited, its first page is.
+    return await (called.first() if endpoint.pages else called)

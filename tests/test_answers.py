@@ -315,6 +315,24 @@ async def test_times_are_read_as_sent_and_as_a_person_reads_them() -> None:
         assert version.model_copy(update={"created_at": odd}).created is None
 
 
+def test_only_the_thing_itself_needs_its_id_and_not_what_is_in_it() -> None:
+    outer = {item_of(endpoint) for endpoint in ANSWERED}
+    inner = {type(found) for model in outer for found in models_in(model.model_validate(sample(model, FULL)))} - outer
+    demanding = {model.__name__ for model in inner if any(field.is_required() for field in model.model_fields.values())}
+    # Without the id of a tool call or of an interrupt nobody can answer it.
+    assert demanding == {"InterruptData", "ToolCall"}
+
+
+async def test_a_workflow_whose_creator_has_no_id_costs_no_list() -> None:
+    sent: list[Any] = [{"workflow_id": "1", "creator": {"name": "gone"}}, {"workflow_id": "2", "creator": {}}]
+    coze, _ = await one({"data": {"items": sent, "has_more": False}})
+    async with coze:
+        found = [workflow async for workflow in coze.workflows.list(workspace_id="7")]
+    assert [workflow.workflow_id for workflow in found] == ["1", "2"]
+    assert found[0].creator is not None
+    assert (found[0].creator.id, found[0].creator.name) == ("", "gone")
+
+
 async def test_what_a_tool_answers_is_kept_whatever_it_is() -> None:
     for result in ({"a": 1}, [1], "text", None):
         coze, _ = await one({"data": {"result": result}})

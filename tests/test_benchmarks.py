@@ -165,3 +165,12 @@ def test_the_server_answers_requests_that_come_in_pieces_and_ends_with_its_input
                 assert streamed.text.count("event:conversation.message.delta\n") == 3
             assert client.post("/any/v3/chat/retrieve").json()["data"]["status"] == "completed"
             assert client.get("/else").status_code == 404
+
+
+def test_the_cost_of_starting_is_measured_above_an_empty_python() -> None:
+    from benchmarks.startup import PROGRAMS, measure, table
+
+    figures = measure(1)
+    assert {"import httpx, pydantic", "import coze_async", "a coze_async client"} <= figures.keys() <= PROGRAMS.keys()
+    assert all(len(values) == 1 and values[0] > 0 for values in figures.values())
+    assert "| import coze_async |" in table(figures)

@@ -308,6 +308,8 @@ KINDS = {
     "DraftBotsResource.create": "bot_management",
     "DraftBotsResource.publish": "bot_management",
     "DraftBotsResource.update_display_info": "bot_management",
+    "StudioResource._agent_run": "chat",
+    "WorkflowsResource._chat": "chat",
 }
 
 

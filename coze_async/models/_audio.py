@@ -33,7 +33,7 @@ __all__ = [
 class StreamInfo(CozeModel):
     """One stream of a live session."""
 
-    stream_id: str
+    stream_id: str = ""
     name: str = ""
     live_type: str = ""
     """Origin or translation; see `LiveType`."""
@@ -133,7 +133,7 @@ class VoicePrintGroupCreated(CozeModel):
 class UserInfo(CozeModel):
     """A user, in short."""
 
-    id: str
+    id: str = ""
     """Identifier."""
     name: str = ""
     nickname: str = ""
@@ -173,7 +173,7 @@ class VoicePrintGroup(CozeModel):
 class FeatureScore(CozeModel):
     """How well a recording matches one voiceprint."""
 
-    feature_id: str
+    feature_id: str = ""
     """Voiceprint feature id."""
     feature_name: str = ""
     feature_desc: str = ""

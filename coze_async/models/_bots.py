@@ -94,7 +94,7 @@ class BotSuggestReplyInfo(CozeModel):
 class BotModelInfo(CozeModel):
     """The model that a bot runs on, and its settings."""
 
-    model_id: str
+    model_id: str = ""
     model_name: str | None = None
     temperature: float | None = None
     """Sampling temperature."""
@@ -188,7 +188,7 @@ class BotCommonKnowledge(CozeModel):
 class BotPluginAPIInfo(CozeModel):
     """One tool of a plug-in of a bot."""
 
-    api_id: str
+    api_id: str = ""
     """Plugin tool id."""
     # Coze Studio writes api_name.
     name: str = Field(default="", validation_alias=AliasChoices("name", "api_name"))
@@ -198,7 +198,7 @@ class BotPluginAPIInfo(CozeModel):
 class BotPluginInfo(CozeModel):
     """A plug-in of a bot."""
 
-    plugin_id: str
+    plugin_id: str = ""
     name: str = ""
     description: str = ""
     icon_url: str = ""
@@ -267,14 +267,14 @@ class BotVariable(CozeModel):
 class BotVoiceInfo(CozeModel):
     """A voice of a bot."""
 
-    voice_id: str
+    voice_id: str = ""
     language_code: str = ""
 
 
 class BotWorkflowInfo(CozeModel):
     """A workflow of a bot."""
 
-    id: str
+    id: str = ""
     """Identifier."""
     name: str = ""
     description: str = ""
@@ -369,8 +369,8 @@ class Bot(CozeModel):
     """A bot and its settings. Times are Unix seconds."""
 
     bot_id: str = Field(validation_alias=AliasChoices("bot_id", "id"))
-    name: str | None = None
-    description: str | None = None
+    name: str = ""
+    description: str = ""
     icon_url: str | None = None
     create_time: int | None = None
     """Creation time, Unix seconds."""
@@ -465,7 +465,7 @@ class SimpleBotV1(CozeModel):
 class BotVersionUserInfo(CozeModel):
     """Who made a version of a bot."""
 
-    id: str
+    id: str = ""
     """Identifier."""
     name: str = ""
 

@@ -17,7 +17,7 @@ __all__ = [
 class PluginTool(CozeModel):
     """A tool of a plug-in."""
 
-    tool_id: str
+    tool_id: str = ""
     name: str | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = Field(

@@ -31,7 +31,7 @@ __all__ = [
 class WorkflowUserInfo(CozeModel):
     """Who made a workflow."""
 
-    id: str
+    id: str = ""
     """Identifier."""
     name: str = ""
 

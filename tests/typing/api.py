@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any, assert_type
+from pathlib import Path
+from typing import IO, Any, assert_type
 
 import httpx
 
@@ -34,6 +35,7 @@ from coze_async import (
     DecodeError,
     DeviceCode,
     DeviceOAuth,
+    Download,
     EventStream,
     Exchange,
     FileTokenStore,
@@ -43,6 +45,7 @@ from coze_async import (
     Limits,
     LocalLimiter,
     MemoryTokenStore,
+    MemoryUploadCache,
     Message,
     MessageCompleted,
     MessageDelta,
@@ -76,6 +79,8 @@ from coze_async import (
     ToolOutput,
     TransportError,
     UnknownEvent,
+    Upload,
+    UploadCache,
     Usage,
     WebOAuth,
     WorkflowDone,
@@ -96,8 +101,10 @@ from coze_async.models import (
     DocumentSourceInfo,
     DraftBotCreated,
     DraftBotPublished,
+    File,
     KnowledgeDocument,
     SimpleBot,
+    Transcription,
     VariableValue,
 )
 
@@ -309,6 +316,30 @@ async def pages(coze: AsyncCoze) -> None:
     async with coze.conversations.messages.list(conversation_id="7").prefetched() as messages:
         async for message in messages:
             assert_type(message, Message)
+
+
+async def files(coze: AsyncCoze, opened: IO[bytes], pieces: AsyncIterator[bytes]) -> None:
+    """Everything that can be uploaded, and what comes as a file."""
+
+    def told(done: int, total: int | None) -> None:
+        """Take what progress is told."""
+
+    cache: UploadCache = MemoryUploadCache(100)
+    for source in ("a.pdf", Path("a.pdf"), b"x", bytearray(b"x"), memoryview(b"x"), opened, pieces):
+        assert_type(await coze.files.upload(source, name="a.pdf", progress=told, dedupe=cache), File)
+    upload = Upload(pieces, name="a.wav", content_type="audio/wav", progress=told, check=False)
+    assert_type(await coze.files.upload(upload), File)
+    assert_type(await coze.audio.transcriptions.create(file=upload), Transcription)
+    speech = await coze.audio.speech.create(input="hi", voice_id="7", response_format="wav")
+    assert_type(speech, Download)
+    assert_type((speech.content_type, speech.size, speech.logid), tuple[str, int | None, str | None])
+    async with speech as download:
+        assert_type(download, Download)
+        async for piece in download:
+            assert_type(piece, bytes)
+    assert_type(await speech.read(), bytes)
+    assert_type(await speech.save("a.wav", progress=told), Path)
+    assert_type(await speech.aclose(), None)
 
 
 async def logins(store: TokenStore) -> None:
