@@ -407,3 +407,36 @@ async def test_the_log_of_httpx_shows_no_query_of_ours_and_leaves_others_alone(
 
 def test_the_addresses_of_the_clouds_are_named() -> None:
     assert (COZE_CN_BASE_URL, COZE_COM_BASE_URL) == ("https://api.coze.cn", "https://api.coze.com")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"timeouts": 5}, "timeouts is a int: give a Timeouts"),
+        ({"retry": 3}, "retry is a int: give a Retry"),
+        ({"limits": 60}, "limits is a int: give a Limits"),
+        ({"limiter": "redis"}, "limiter is a str: give a Limiter"),
+    ],
+)
+def test_a_setting_of_another_type_is_refused_in_words(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        AsyncCoze("pat_x", **given)
+
+
+def test_one_client_serves_one_event_loop_after_another() -> None:
+    emulator = Emulator()
+    coze = AsyncCoze("pat_x", transport=emulator.transport())
+
+    async def ask() -> str:
+        return (await coze.chat.ask("hi", bot_id="b", user_id="u")).text
+
+    assert [anyio.run(ask), anyio.run(ask), anyio.run(ask, backend="trio")] != ["", "", ""]
+
+
+def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
+    import coze_async.models
+
+    for module in (coze_async, coze_async.models):
+        with pytest.raises(AttributeError, match="has no attribute 'Chatt'"):
+            getattr(module, "Chatt")  # noqa: B009 - the name is one that no type checker lets through
+        assert {"__all__", *module.__all__} <= {*dir(module)}

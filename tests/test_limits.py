@@ -383,3 +383,8 @@ def test_a_rate_that_lets_nothing_through_is_refused(limit: int, period: float, 
 def test_a_limit_of_zero_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"Limits.{name} is 0: give 1 or more, or None"):
         limits(**{name: 0})
+
+
+def test_a_rate_that_is_a_number_is_refused_in_words() -> None:
+    with pytest.raises(ConfigurationError, match=r"Limits.chat is 60: give a Rate, such as Rate\(60, 60.0\)"):
+        Limits(chat=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

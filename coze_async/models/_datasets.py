@@ -1,10 +1,12 @@
 """Knowledge bases, their documents and images."""
 
+import base64
 from datetime import datetime
 
 from pydantic import Field
 
 from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._enums import DocumentSourceType, DocumentUpdateType
 
 __all__ = [
     "CrawlContent",
@@ -38,7 +40,7 @@ class DatasetCreated(CozeModel):
 
 
 class DocumentChunkStrategy(CozeModel):
-    """How documents are cut into segments."""
+    """How documents are cut into segments: use `automatic` or `custom`."""
 
     chunk_type: int | None = None
     """0 automatic, 1 custom segmentation."""
@@ -60,6 +62,29 @@ class DocumentChunkStrategy(CozeModel):
     """Deepest heading level kept."""
     save_title: bool | None = None
     """Keep the title in segments."""
+
+    @classmethod
+    def automatic(cls) -> "DocumentChunkStrategy":
+        """Return the service's own way of cutting and cleaning."""
+        return cls(chunk_type=0)
+
+    @classmethod
+    def custom(
+        cls,
+        separator: str,
+        max_tokens: int,
+        *,
+        remove_extra_spaces: bool = False,
+        remove_urls_emails: bool = False,
+    ) -> "DocumentChunkStrategy":
+        """Return a way of cutting at a separator, into segments of at most so many tokens, 100-2000."""
+        return cls(
+            chunk_type=1,
+            separator=separator,
+            max_tokens=max_tokens,
+            remove_extra_spaces=remove_extra_spaces,
+            remove_urls_emails=remove_urls_emails,
+        )
 
 
 class Dataset(CozeModel):
@@ -378,7 +403,7 @@ class VolcanoTabValue(CozeModel):
 
 
 class DocumentBase(CozeModel):
-    """A document to add."""
+    """A document to add: use `of_file_id`, `of_content` or `of_web_page`."""
 
     name: str
     source_info: DocumentSourceInfo
@@ -395,6 +420,29 @@ class DocumentBase(CozeModel):
     """Text description of the image."""
     volcano_tab_kv: dict[str, VolcanoTabValue] | None = None
     """Volcano tab values."""
+
+    @classmethod
+    def of_file_id(cls, name: str, file_id: str) -> "DocumentBase":
+        """Return a document made of an uploaded file, by the id that `files.upload` returned."""
+        source = DocumentSourceInfo(source_file_id=file_id, document_source=DocumentSourceType.UPLOAD_FILE_ID)
+        return cls(name=name, source_info=source)
+
+    @classmethod
+    def of_content(cls, name: str, content: bytes, file_type: str) -> "DocumentBase":
+        """Return a document made of the content of a file; `file_type` is its extension, such as "txt" or "pdf"."""
+        encoded = base64.b64encode(content).decode()
+        source = DocumentSourceInfo(
+            file_base64=encoded, file_type=file_type.lstrip("."), document_source=DocumentSourceType.LOCAL_FILE
+        )
+        return cls(name=name, source_info=source)
+
+    @classmethod
+    def of_web_page(cls, name: str, web_url: str, *, update_hours: int | None = None) -> "DocumentBase":
+        """Return a document made of a web page, read again every so many hours (24 at least); None reads it once."""
+        source = DocumentSourceInfo(web_url=web_url, document_source=DocumentSourceType.ONLINE_WEB)
+        kind = DocumentUpdateType.NO_AUTO_UPDATE if update_hours is None else DocumentUpdateType.AUTO_UPDATE
+        rule = DocumentUpdateRule(update_type=kind, update_interval=24 if update_hours is None else update_hours)
+        return cls(name=name, source_info=source, update_rule=rule)
 
 
 class DocumentSinkStrategy(CozeModel):

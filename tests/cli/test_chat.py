@@ -48,7 +48,7 @@ def test_the_answer_goes_to_stdout_and_all_else_to_stderr(emulator: Emulator, ca
     assert main(["chat", "什么是龙井？", "--bot", "b-1"]) == 0
     out, err = capsys.readouterr()
     assert out == "龙井是绿茶。\n"
-    (chat,) = emulator.chats.values()
+    assert len(emulator.chats) == 1
     assert err == f"{NOTICE}  ? 怎么泡？\n  42 tokens (12 in, 30 out)\n"
 
 

@@ -187,3 +187,13 @@ async def test_a_closed_body_hands_out_nothing_more() -> None:
     await response.aclose()
     await response.aclose()
     assert [chunk async for chunk in stream_of(response)] == []
+
+
+def test_what_is_no_script_and_no_fault_is_refused_at_once() -> None:
+    emulator = Emulator()
+    with pytest.raises(TypeError, match="A bot's script is a Script"):
+        emulator.bot("b", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="A workflow's script is a WorkflowScript"):
+        emulator.workflow("w", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="A fault is one of"):
+        emulator.fail("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

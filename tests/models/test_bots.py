@@ -2,7 +2,7 @@
 
 import pytest
 
-from coze_async.models import Bot, BotPluginInfo, BotPluginAPIInfo, BotVariable, DraftBotCreated, DraftBotPublished
+from coze_async.models import Bot, BotPluginAPIInfo, BotPluginInfo, BotVariable, DraftBotCreated, DraftBotPublished
 from coze_async.models._base import read_object
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import httpx
 import pytest
 
 from coze_async import (
@@ -93,10 +95,22 @@ async def test_the_same_content_is_sent_once(tmp_path: Path) -> None:
         assert len(emulator.requests) == 4
 
 
+class Unhurried(httpx.AsyncBaseTransport):
+    """Lets everybody else have many turns before it passes a request on."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        return await self._inner.handle_async_request(request)
+
+
 async def test_who_brings_the_same_content_at_the_same_time_waits_for_the_first() -> None:
     emulator, cache = Emulator(), MemoryUploadCache()
     found: list[File] = []
-    async with client(emulator) as coze:
+    async with AsyncCoze("pat_x", base_url=emulator.url, transport=Unhurried(emulator.transport())) as coze:
 
         async def upload(content: bytes) -> None:
             found.append(await coze.files.upload(content, name="a.pdf", dedupe=cache))
