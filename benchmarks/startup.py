@@ -28,7 +28,7 @@ _EMPTY = "pass"
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Return the CPU of each program in each round, in milliseconds above an empty Python; who is missing is left out."""
+    """Return the CPU of each program in each round, in milliseconds above an empty Python, for those that are here."""
     programs = {name: code for name, code in PROGRAMS.items() if "cozepy" not in name or find_spec("cozepy")}
     figures: dict[str, list[float]] = {name: [] for name in programs}
     with progress() as tell:
