@@ -18,9 +18,8 @@ from ._wire import WIRES, Dialect
 from ._world import RecordedRequest, World
 
 if TYPE_CHECKING:
+    import httpx
     from starlette.applications import Starlette
-
-    from ._transport import EmulatorTransport
 
 
 class Started(Protocol):
@@ -150,7 +149,7 @@ class Emulator:
         fault = self._faults.take(request.method, path)
         return await answer() if fault is None else await fault.meet(answer, self._world)
 
-    def transport(self) -> "EmulatorTransport":
+    def transport(self) -> "httpx.AsyncBaseTransport":
         """An httpx transport that serves this emulator in the process, chunk by chunk."""
         from ._transport import EmulatorTransport
 
