@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from coze_async._auth import Auth, auth_for
 from coze_async._config import Options, Timeouts, checked_base_url
-from coze_async._core import Core, Session
+from coze_async._core import Core
 from coze_async._errors import ConfigurationError
 from coze_async._exchange import Exchange
 from coze_async._limits import Limiter, Limits, LocalLimiter
 from coze_async._retry import Budget, Retry
+from coze_async._session import Session
 
 if TYPE_CHECKING:
     import httpx

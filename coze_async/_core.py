@@ -2,21 +2,17 @@
 
 import functools
 import logging
-import math
 import platform
-import ssl
-import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import anyio
 import httpx
-from anyio.lowlevel import RunVar
 
-from coze_async._auth import Auth
 from coze_async._config import Options
+from coze_async._connection import Body, OpenStream, Outgoing, within
 from coze_async._envelope import content_type_of, logid_of, open_envelope
 from coze_async._errors import (
     APIError,
@@ -29,258 +25,17 @@ from coze_async._errors import (
     TransportError,
     api_error,
 )
-from coze_async._exchange import BodyReader, Exchange, Reply, Request
-from coze_async._limits import Limiter, Slot
-from coze_async._logging import guard_httpx_log, log, redact, shortened
-from coze_async._retry import Budget, may_repeat, retry_after
+from coze_async._exchange import Exchange, Reply, Request
+from coze_async._limits import Slot
+from coze_async._logging import log, redact, shortened
+from coze_async._retry import may_repeat, retry_after
+from coze_async._session import Session
 from coze_async._token_endpoint import TokenEndpoint
 from coze_async._version import __version__
 
-__all__ = ["Core", "OpenStream", "Session"]
+__all__ = ["Core"]
 
 T = TypeVar("T")
-
-# How long closing may wait for a peer, in seconds.
-_CLOSING = 2.0
-# How long the rest of a finished stream may take, in seconds; longer, and the connection is thrown away.
-_DRAINING = 1.0
-
-
-class _Body:
-    """The body of a response in pieces. Closing it early throws the connection away; reading on keeps it."""
-
-    __slots__ = ("_pieces", "has_ended", "response")
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response: httpx.Response = response
-        # Set by who has read to the end: then there is nothing to wait for, and nothing to end from the inside.
-        self.has_ended: bool = False
-        # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
-        stream = response.stream
-        encoded = "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream)
-        self._pieces: AsyncIterator[bytes] = response.aiter_bytes() if encoded else aiter(stream)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-    def next(self) -> Awaitable[bytes]:
-        """Return the next piece when awaited; StopAsyncIteration at the end."""
-        return anext(self._pieces)
-
-    async def aclose(self) -> None:
-        if self.has_ended:
-            await self.response.aclose()
-            return
-        with anyio.move_on_after(_CLOSING, shield=True):
-            await self.response.aclose()
-            # httpx reads through generators within generators. Left as they are, trio would warn of each; reading on
-            # from what is now closed ends them from the inside.
-            for _ in range(4096):
-                try:
-                    await anext(self._pieces)
-                except (StopAsyncIteration, httpx.HTTPError, anyio.ClosedResourceError, RuntimeError):
-                    # RuntimeError: httpx knows that it is closed, or another task still reads and ends them itself.
-                    break
-
-
-class _Outgoing(httpx.AsyncByteStream):
-    """A body that is read while it is sent. The time for an answer runs only while the server has something to do."""
-
-    def __init__(self, reader: BodyReader) -> None:
-        self.reader = reader
-        # Reading went wrong, and not the connection, whatever the class of the error.
-        self.has_failed = False
-        self._begun = False
-        self._scope: anyio.CancelScope | None = None
-        self._seconds = math.inf
-
-    def watch(self, scope: anyio.CancelScope, seconds: float | None) -> None:
-        """Let a scope end so many seconds after the last piece was read."""
-        self._scope = scope
-        self._seconds = math.inf if seconds is None else seconds
-
-    def __aiter__(self) -> "_Outgoing":
-        if self._begun:
-            raise ConfigurationError(
-                "The HTTP client asked for the uploaded file a second time, to follow a redirection or to log in. "
-                "Set base_url to where the API really is, and leave the login to `auth`."
-            )
-        self._begun = True
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._scope is not None:
-            self._scope.deadline = math.inf
-        try:
-            piece = await self.reader.next()
-        except Exception:
-            self.has_failed = True
-            raise
-        if self._scope is not None:
-            self._scope.deadline = anyio.current_time() + self._seconds
-        if not piece:
-            raise StopAsyncIteration
-        return piece
-
-
-class OpenStream:
-    """A response whose body is still to be read, and all that must be given back afterwards."""
-
-    __slots__ = ("__weakref__", "_body", "_closer", "_slot", "_waiting", "logid", "name", "started")
-
-    def __init__(self, body: _Body, slot: Slot, *, name: str, logid: str | None, started: float) -> None:
-        self._body = body
-        self._slot = slot
-        self._closer: AsyncGenerator[None, None] | None = _closing(body)
-        self._waiting: anyio.CancelScope | None = None
-        self.name: str = name
-        self.logid: str | None = logid
-        self.started: float = started
-
-    async def prepare(self) -> None:
-        """Start what closes the connection even if nobody does."""
-        if self._closer is not None:
-            await anext(self._closer)
-
-    async def next(self, seconds: float | None) -> bytes:
-        """Return the next piece; StopAsyncIteration at the end.
-
-        Args:
-            seconds: How long it may take; None leaves it to the transport, which watches `Timeouts.idle`.
-
-        Raises:
-            TimeoutError: it took longer.
-            TransportError: the connection was lost.
-        """
-        piece: bytes | None = None
-        try:
-            if seconds is None:
-                piece = await self._body.next()
-            else:
-                with anyio.move_on_after(seconds) as self._waiting:
-                    piece = await self._body.next()
-        except httpx.ReadTimeout as error:
-            raise TimeoutError from error
-        except httpx.HTTPError as error:
-            raise TransportError(f"the connection was lost ({str(error) or type(error).__name__})") from error
-        if self._closer is None:
-            # Another task has closed this meanwhile, and could not end what was being read here.
-            await self._body.aclose()
-            raise StopAsyncIteration
-        if piece is None:
-            raise TimeoutError
-        return piece
-
-    async def drain(self) -> None:
-        """Read what is left, for a second at most, so that the connection can be used again; then close."""
-        try:
-            with anyio.move_on_after(_DRAINING):
-                while True:
-                    await self._body.next()
-        except (StopAsyncIteration, httpx.HTTPError):
-            # What was wanted has been read; how the rest ends does not matter.
-            pass
-        finally:
-            await self.aclose()
-
-    async def aclose(self) -> None:
-        """Free the connection and the user's slot, and wake who waits in `next`; more than once does no harm."""
-        self._slot.release()
-        if self._waiting is not None:
-            self._waiting.cancel()
-        closer, self._closer = self._closer, None
-        if closer is not None:
-            await closer.aclose()
-
-    def abandon(self) -> None:
-        """Do the same when the last reference is gone: the backend's own hook for generators closes, very soon."""
-        self._slot.release()
-        if self._closer is None:
-            return
-        import warnings
-
-        with warnings.catch_warnings():
-            # trio tells of generators that were left. This one is there to be left.
-            warnings.simplefilter("ignore", ResourceWarning)
-            self._closer = None
-
-
-async def _within(awaitable: Awaitable[T], seconds: float | None, outgoing: _Outgoing | None = None) -> T:
-    """Await something, but not longer than so many seconds, counted from the last piece sent; then TimeoutError."""
-    with anyio.move_on_after(seconds) as scope:
-        if outgoing is not None:
-            outgoing.watch(scope, seconds)
-        return await awaitable
-    raise TimeoutError
-
-
-async def _closing(body: _Body) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await body.aclose()
-
-
-class Session:
-    """What all views of one client share: the connections, the login, the limits, the budget of repeats."""
-
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        auth: Auth,
-        limiter: Limiter,
-        budget: Budget,
-        http_client: httpx.AsyncClient | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        observe: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        self.base_url = base_url
-        self.host: str = urlsplit(base_url).hostname or ""
-        self.auth = auth
-        self.limiter = limiter
-        self.budget = budget
-        self.observe = observe
-        self._client = http_client
-        self._is_ours = http_client is None
-        self._transport = transport
-        self._loop: object = None
-        self._closed = False
-        guard_httpx_log(self.host)
-
-    @property
-    def is_closed(self) -> bool:
-        """True after `aclose`."""
-        return self._closed
-
-    @property
-    def watches_reading(self) -> bool:
-        """True if the transport is httpx's own, which keeps to a read time-out; others may know of none.
-
-        A timer for every piece of a stream would cost more than the piece.
-        """
-        return self._is_ours and self._transport is None
-
-    def client(self) -> httpx.AsyncClient:
-        """Return the HTTP client; made at the first request, so that construction does no I/O."""
-        if self._closed:
-            raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
-        if not self._is_ours and self._client is not None:
-            return self._client
-        loop = _this_loop()
-        if self._client is None or self._loop is not loop:
-            # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
-            self._loop = loop
-            self._client = httpx.AsyncClient(
-                transport=self._transport,
-                verify=True if self._transport else _ssl_context(self.base_url),
-                # How many at once is the limiter's business.
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
-            )
-        return self._client
-
-    async def aclose(self) -> None:
-        """Close the connections; a client that the user brought stays open."""
-        self._closed = True
-        if self._client is not None and self._is_ours and self._loop is _this_loop():
-            await self._client.aclose()
 
 
 class Core:
@@ -468,35 +223,35 @@ class Core:
     async def _answer(self, request: Request, attempt: "_Attempt") -> Reply:
         """Make one attempt and read the whole answer."""
         response = await self._sent(request, attempt, "application/json", "idle")
-        body = _Body(response)
+        body = Body(response)
         try:
             content = await self._whole(body, request)
         finally:
             await body.aclose()
         return self._checked(request, attempt, response, content)
 
-    async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float]:
+    async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
         """Make one attempt and return the open body."""
         response = await self._sent(request, attempt, "text/event-stream", "first_event")
         # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
         kinds = ("text/event-stream", "text/plain", "")
         if response.status_code < 300 and content_type_of(response.headers) in kinds:
-            return _Body(response), attempt.began
+            return Body(response), attempt.began
         raise await self._other_answer(request, attempt, response, "a stream")
 
-    async def _file(self, request: Request, attempt: "_Attempt") -> tuple[_Body, float]:
+    async def _file(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
         """Make one attempt and return the open body of a file."""
         response = await self._sent(request, attempt, "*/*", "idle")
         kind = content_type_of(response.headers)
         if response.status_code < 300 and not (kind.startswith("text/") or kind.endswith("json")):
-            return _Body(response), attempt.began
+            return Body(response), attempt.began
         raise await self._other_answer(request, attempt, response, "a file")
 
     async def _other_answer(
         self, request: Request, attempt: "_Attempt", response: httpx.Response, wanted: str
     ) -> CozeError:
         """Read an answer that is not what was asked for, and return or raise the error that it is."""
-        body = _Body(response)
+        body = Body(response)
         try:
             content = await self._whole(body, request)
         finally:
@@ -515,7 +270,7 @@ class Core:
         if request.body is None or isinstance(request.body, bytes):
             return await self._exchanged(request, attempt, accept, limit, request.body)
         async with request.body.open() as reader:
-            return await self._exchanged(request, attempt, accept, limit, _Outgoing(reader), request.body.content_type)
+            return await self._exchanged(request, attempt, accept, limit, Outgoing(reader), request.body.content_type)
 
     async def _exchanged(
         self,
@@ -523,7 +278,7 @@ class Core:
         attempt: "_Attempt",
         accept: str,
         limit: str,
-        body: bytes | _Outgoing | None,
+        body: bytes | Outgoing | None,
         content_type: str = "application/json",
     ) -> httpx.Response:
         session, options = self.session, self.options
@@ -538,7 +293,7 @@ class Core:
         headers |= attempt.credentials
         if body is not None:
             headers["Content-Type"] = content_type
-        outgoing = body if isinstance(body, _Outgoing) else None
+        outgoing = body if isinstance(body, Outgoing) else None
         if outgoing is not None and outgoing.reader.size is not None:
             headers["Content-Length"] = str(outgoing.reader.size)
         query = f"?{urlencode(request.query)}" if request.query else ""
@@ -558,7 +313,7 @@ class Core:
                 message.stream = outgoing
             answer = client.send(message, stream=True)
             watched = limit == "idle" and self.watches_idle
-            response = await (answer if watched else _within(answer, seconds, outgoing))
+            response = await (answer if watched else within(answer, seconds, outgoing))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             if outgoing is not None and outgoing.has_failed:
                 raise
@@ -571,12 +326,12 @@ class Core:
         attempt.logid = logid_of(response.headers)
         return response
 
-    async def _whole(self, body: _Body, request: Request) -> bytes:
+    async def _whole(self, body: Body, request: Request) -> bytes:
         pieces: list[bytes] = []
         idle = self.options.timeouts.idle
         try:
             while True:
-                pieces.append(await (body.next() if self.watches_idle else _within(body.next(), idle)))
+                pieces.append(await (body.next() if self.watches_idle else within(body.next(), idle)))
         except StopAsyncIteration:
             body.has_ended = True
             return b"".join(pieces)
@@ -695,32 +450,3 @@ _url = functools.lru_cache(256)(httpx.URL)
 @functools.cache
 def _user_agent() -> str:
     return f"coze_async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-
-
-_LOOP: RunVar[object] = RunVar("coze_async.loop")
-
-
-def _this_loop() -> object:
-    """Return something that is the same object as long as the same event loop runs."""
-    loop = _LOOP.get(None)
-    if loop is None:
-        loop = object()
-        _LOOP.set(loop)
-    return loop
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Return the context of all clients of the process: parsing the store takes tens of milliseconds.
-
-    It is done on the event loop: a thread's work is no event, and a virtual clock would run past it.
-    """
-    return httpx.create_ssl_context()
-
-
-def _ssl_context(base_url: str) -> ssl.SSLContext:
-    """Return the context for a server; the first one for https parses the certificates, once per process."""
-    if base_url.startswith("http:") and not urllib.request.getproxies():
-        # Nothing will be encrypted; a context without certificates costs nothing, and would refuse if it were used.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return _certificates()

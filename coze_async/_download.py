@@ -11,7 +11,8 @@ from typing import IO, Self
 import anyio
 import anyio.to_thread
 
-from coze_async._core import Core, OpenStream
+from coze_async._connection import OpenStream
+from coze_async._core import Core
 from coze_async._envelope import content_type_of
 from coze_async._errors import CozeError, RequestTimeoutError, TransportError
 from coze_async._exchange import Request

@@ -12,7 +12,8 @@ from typing import Any, Generic, NoReturn, Self, TypeVar
 
 import anyio
 
-from coze_async._core import Core, OpenStream
+from coze_async._connection import OpenStream
+from coze_async._core import Core
 from coze_async._envelope import code_of, logid_of, message_of
 from coze_async._errors import (
     APIError,

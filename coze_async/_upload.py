@@ -4,6 +4,7 @@ The limits are what coze.cn publishes (pages upload_files, audio_transcriptions,
 a self-hosted server may have others, which nobody can ask for.
 """
 
+import functools
 import hashlib
 import io
 import math
@@ -87,6 +88,12 @@ VOICEPRINTS = FileRules(4 * MB, _types("wav pcm"))
 """A voice to be recognized (pages create_voiceprint, identify_voiceprint)."""
 
 
+@functools.cache
+def _content_types() -> dict[str, str]:
+    """Return the types that Python itself knows, the same on every machine and whoever has asked before."""
+    return mimetypes.MimeTypes().types_map[True]
+
+
 class Upload:
     """A file to be sent, with what its content alone does not say.
 
@@ -117,7 +124,7 @@ class Upload:
     ) -> None:
         self._content: Any = _checked_content(content)
         self.name: str = _name_of(self._content, name)
-        self.content_type: str = content_type or mimetypes.types_map.get(PurePath(self.name).suffix.lower(), _ANY_TYPE)
+        self.content_type: str = content_type or _content_types().get(PurePath(self.name).suffix.lower(), _ANY_TYPE)
         if not (self.content_type.isascii() and self.content_type.isprintable()):
             raise ConfigurationError(f"content_type {content_type!r} is none: give one like 'application/pdf'.")
         self.progress = progress

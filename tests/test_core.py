@@ -31,8 +31,8 @@ from coze_async import (
     Timeouts,
     TransportError,
 )
-from coze_async._core import Session  # pyright: ignore[reportPrivateUsage]
 from coze_async._limits import LocalLimiter
+from coze_async._session import Session  # pyright: ignore[reportPrivateUsage]
 
 URL = "http://coze.example"
 STREAM = 'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}\n\nevent:done\ndata:"[DONE]"\n\n'
@@ -520,10 +520,10 @@ async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatc
         made.append(original())
         return made[-1]
 
-    from coze_async import _core
+    from coze_async import _session
 
     monkeypatch.setattr(httpx, "create_ssl_context", counting)
-    _core._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
     for _ in range(2):
         one = session("https://coze.example")
         assert one.client() is one.client()
@@ -534,7 +534,7 @@ async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatc
     plain.client()
     await plain.aclose()
     assert len(made) == 1
-    _core._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_body_that_never_ends_after_closing_is_left_alone() -> None:

@@ -31,8 +31,9 @@ ROWS: list[set[str]] = [
     },
     {"_config", "_token"},
     {"_token_endpoint", "_token_store"},
-    {"_auth"},
-    {"_oauth", "_jwt", "_core", "_upload"},
+    {"_auth", "_connection"},
+    {"_oauth", "_jwt", "_session", "_upload"},
+    {"_core"},
     {"_oauth_config"},
     {"_stream"},
     {"_chat_stream", "_workflow_stream", "_download"},
@@ -48,7 +49,7 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {"_core", "_token_endpoint", "_sse", "_config"}
+MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config"}
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).
 WITHOUT_IO = {
     "_codes",

@@ -1,0 +1,111 @@
+"""What all views of one client share, and the connections among it."""
+
+import functools
+import ssl
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import httpx
+from anyio.lowlevel import RunVar
+
+from coze_async._auth import Auth
+from coze_async._exchange import Exchange
+from coze_async._limits import Limiter
+from coze_async._logging import guard_httpx_log
+from coze_async._retry import Budget
+
+__all__ = ["Session"]
+
+_LOOP: RunVar[object] = RunVar("coze_async.loop")
+
+
+def _this_loop() -> object:
+    """Return something that is the same object as long as the same event loop runs."""
+    loop = _LOOP.get(None)
+    if loop is None:
+        loop = object()
+        _LOOP.set(loop)
+    return loop
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Return the context of all clients of the process: parsing the store takes tens of milliseconds.
+
+    It is done on the event loop: a thread's work is no event, and a virtual clock would run past it.
+    """
+    return httpx.create_ssl_context()
+
+
+def _ssl_context(base_url: str) -> ssl.SSLContext:
+    """Return the context for a server; the first one for https parses the certificates, once per process."""
+    if base_url.startswith("http:") and not urllib.request.getproxies():
+        # Nothing will be encrypted; a context without certificates costs nothing, and would refuse if it were used.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _certificates()
+
+
+class Session:
+    """What all views of one client share: the connections, the login, the limits, the budget of repeats."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        auth: Auth,
+        limiter: Limiter,
+        budget: Budget,
+        http_client: httpx.AsyncClient | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        observe: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.host: str = urlsplit(base_url).hostname or ""
+        self.auth = auth
+        self.limiter = limiter
+        self.budget = budget
+        self.observe = observe
+        self._client = http_client
+        self._is_ours = http_client is None
+        self._transport = transport
+        self._loop: object = None
+        self._closed = False
+        guard_httpx_log(self.host)
+
+    @property
+    def is_closed(self) -> bool:
+        """True after `aclose`."""
+        return self._closed
+
+    @property
+    def watches_reading(self) -> bool:
+        """True if the transport is httpx's own, which keeps to a read time-out; others may know of none.
+
+        A timer for every piece of a stream would cost more than the piece.
+        """
+        return self._is_ours and self._transport is None
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the HTTP client; made at the first request, so that construction does no I/O."""
+        if self._closed:
+            raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
+        if not self._is_ours and self._client is not None:
+            return self._client
+        loop = _this_loop()
+        if self._client is None or self._loop is not loop:
+            # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
+            self._loop = loop
+            self._client = httpx.AsyncClient(
+                transport=self._transport,
+                verify=True if self._transport else _ssl_context(self.base_url),
+                # How many at once is the limiter's business.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the connections; a client that the user brought stays open."""
+        self._closed = True
+        if self._client is not None and self._is_ours and self._loop is _this_loop():
+            await self._client.aclose()
