@@ -1,5 +1,6 @@
 """What the tests of the command share."""
 
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("COZE_API_TOKEN", "COZE_API_BASE", "COZE_BOT_ID", "COZE_USER_ID", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Generator[None]:
+    """Ctrl-C reaches a test and its children, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
