@@ -8,6 +8,8 @@
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root" || exit 1
 venv=${COZE_ASYNC_VENV:-$root.venv}
+# Where nothing may be written beside the checkout, it goes inside; git does not see it there.
+[ -d "$venv" ] || [ -w "$(dirname "$venv")" ] || venv=$root/.venv
 bin=$venv/bin
 
 find_python() {
