@@ -41,7 +41,7 @@ def pieces(count: int) -> list[str]:
 
 
 def stream_parts(count: int) -> list[bytes]:
-    """Return a chat's events as the cloud writes them, with so many deltas (wire.md a.1: no space after the colon)."""
+    """Return a chat's events as the cloud writes them, with so many deltas (wire facts a.1)."""
     texts = pieces(count)
     return [
         _event("conversation.chat.created", _chat("created")),

@@ -26,7 +26,7 @@ def answer(
 def refusal(
     code: int, msg: str = "no", *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """Return the envelope of an error, as the clouds send it (wire.md part d)."""
+    """Return the envelope of an error, as the clouds send it (wire facts, part d)."""
     return answer({"code": code, "msg": msg, "detail": {"logid": "log-body"}}, status=status, headers=headers)
 
 

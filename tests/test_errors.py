@@ -119,7 +119,7 @@ def test_errors_travel_between_processes_whole(error: CozeError) -> None:
 
 CLIENT = (BadRequestError, NotFoundError, PermissionDeniedError)
 
-# The table of wire.md part d: codes, and the class that it gives them in words. "client" is what no repetition helps.
+# The table of wire facts, part d: codes, and the class that it names in words. "client": no repetition helps.
 DOCUMENTED: list[tuple[Sequence[int], tuple[type[APIError], ...]]] = [
     ((4000,), CLIENT),
     ((4001, 4002), CLIENT),
@@ -182,7 +182,7 @@ def test_every_known_code_has_a_class_of_its_own_and_words(code: int) -> None:
         (None, 502, ServerError),
         (None, 302, APIError),
         (None, None, APIError),
-        # Coze Studio repeats the status as the code, and sends some of them with 200 or 400 (wire.md c.1).
+        # Coze Studio repeats the status as the code, and sends some of them with 200 or 400 (wire facts c.1).
         (400, 400, BadRequestError),
         (500, 200, ServerError),
         (404, 400, NotFoundError),

@@ -253,7 +253,7 @@ def test_the_charset_is_utf_8_whatever_a_header_would_say() -> None:
 
 
 def test_a_name_without_data_is_an_event_with_empty_data() -> None:
-    # Coze Studio's writer for workflows leaves an empty field out (wire.md c.2); the standard would drop the event.
+    # Coze Studio's writer for workflows leaves an empty field out (wire facts c.2); the standard would drop the event.
     assert read([b"event: Done\n\n"]) == [Plain("Done", "", "")]
 
 

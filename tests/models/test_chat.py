@@ -36,7 +36,7 @@ def chat(**fields: Any) -> Chat:
         ("failed", ChatStatus.FAILED),
         ("requires_action", ChatStatus.REQUIRES_ACTION),
         ("canceled", ChatStatus.CANCELED),
-        # Coze Studio (wire.md c.1), and a sample of the official page (a.3).
+        # Coze Studio (wire facts c.1), and a sample of the official page (a.3).
         ("cancelled", ChatStatus.CANCELED),
         ("required_action", ChatStatus.REQUIRES_ACTION),
         ("compleated", ChatStatus.COMPLETED),
@@ -85,7 +85,7 @@ ACTION: dict[str, Any] = {
 
 
 def test_the_empty_action_of_a_running_chat_means_nothing() -> None:
-    # Fixture chat_audio_stream_resp (wire.md a.3): presence of the key means nothing; look at the status.
+    # Fixture chat_audio_stream_resp (wire facts a.3): presence of the key means nothing; look at the status.
     assert chat(status="in_progress", required_action=EMPTY_ACTION).tool_calls == []
     assert chat(status="in_progress", required_action=ACTION).tool_calls == []
 
@@ -193,7 +193,7 @@ CHUNK = {
 
 
 def recall(chunks: Any, *, kind: str = "verbose", **more: Any) -> Message:
-    """A recall as the cloud sends it: a JSON text in a JSON text (wire.md a.3)."""
+    """A recall as the cloud sends it: a JSON text in a JSON text (wire facts a.3)."""
     data = json.dumps({"chunks": chunks, "ori_req": "", "status_code": 0})
     content = {"msg_type": "knowledge_recall", "data": data, "from_module": None, "from_unit": None, **more}
     return Message(type=kind, content=json.dumps(content))
@@ -277,7 +277,7 @@ def test_a_result_holds_the_answers_and_nothing_of_what_stands_around_them() -> 
 
 
 def test_an_answer_without_a_type_is_an_answer_if_the_assistant_gave_it() -> None:
-    # The page of Coze Plus leaves the type out (wire.md c.3).
+    # The page of Coze Plus leaves the type out (wire facts c.3).
     assert (
         ChatResult(messages=[Message(role="assistant", content="hi"), Message(role="user", content="x")]).text == "hi"
     )
