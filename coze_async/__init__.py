@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from coze_async._limits import (
         Limiter,
         Limits,
+        LimitStatistics,
         LocalLimiter,
         Rate,
         Slot,
@@ -177,6 +178,7 @@ _NAMES = {
     "coze_async._jwt": ("JWTAuth",),
     "coze_async._limits": (
         "Limiter",
+        "LimitStatistics",
         "Limits",
         "LocalLimiter",
         "Rate",
@@ -291,6 +293,7 @@ __all__ = [
     "FileTokenStore",
     "JWTAuth",
     "KnowledgeChunk",
+    "LimitStatistics",
     "Limiter",
     "Limits",
     "LocalLimiter",

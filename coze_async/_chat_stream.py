@@ -241,6 +241,8 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             **facts,
         }
         chat = self._transcript.chat = read_object(Chat, facts)
+        if chat.is_over and self._open is not None:
+            self._open.free_conversation()
         if kind is ChatFailed:
             self._failed = chat_failed(self._core, self._request.name, chat, self.logid, self._partial())
         return kind(event=name, chat=chat)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coze_async.resources.entities import EntitiesResource
     from coze_async.resources.files import FilesResource
     from coze_async.resources.folders import FoldersResource
+    from coze_async.resources.limits import LimitsResource
     from coze_async.resources.plugins import PluginsResource
     from coze_async.resources.stores import StoresResource
     from coze_async.resources.studio import StudioResource
@@ -216,6 +217,13 @@ class AsyncCoze:
         from coze_async.resources.datasets import KnowledgeResource
 
         return KnowledgeResource(self._core)
+
+    @cached_property
+    def limits(self) -> "LimitsResource":
+        """The limits that this client keeps to: learn them from the server, and see what waits."""
+        from coze_async.resources.limits import LimitsResource
+
+        return LimitsResource(self._core)
 
     @cached_property
     def organizations(self) -> "OrganizationsResource":

@@ -100,11 +100,14 @@ class Outgoing(httpx.AsyncByteStream):
 class OpenStream:
     """A response whose body is still to be read, and all that must be given back afterwards."""
 
-    __slots__ = ("__weakref__", "_body", "_closer", "_slot", "_waiting", "logid", "name", "started")
+    __slots__ = ("__weakref__", "_body", "_closer", "_conversation", "_slot", "_waiting", "logid", "name", "started")
 
-    def __init__(self, body: Body, slot: Slot, *, name: str, logid: str | None, started: float) -> None:
+    def __init__(
+        self, body: Body, slot: Slot, conversation: Slot, *, name: str, logid: str | None, started: float
+    ) -> None:
         self._body = body
         self._slot = slot
+        self._conversation = conversation
         self._closer: AsyncGenerator[None, None] | None = _closing(body)
         self._waiting: anyio.CancelScope | None = None
         self.name: str = name
@@ -145,6 +148,10 @@ class OpenStream:
             raise TimeoutError
         return piece
 
+    def free_conversation(self) -> None:
+        """Let the next chat of this conversation begin: the one that is read here is over, whatever is left to read."""
+        self._conversation.release()
+
     async def drain(self) -> None:
         """Read what is left, for a second at most, so that the connection can be used again; then close."""
         try:
@@ -160,6 +167,7 @@ class OpenStream:
     async def aclose(self) -> None:
         """Free the connection and the user's slot, and wake who waits in `next`; more than once does no harm."""
         self._slot.release()
+        self._conversation.release()
         if self._waiting is not None:
             self._waiting.cancel()
         closer, self._closer = self._closer, None
@@ -169,6 +177,7 @@ class OpenStream:
     def abandon(self) -> None:
         """Do the same when the last reference is gone: the backend's own hook for generators closes, very soon."""
         self._slot.release()
+        self._conversation.release()
         if self._closer is None:
             return
 

@@ -4,6 +4,7 @@ import functools
 import logging
 import platform
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from coze_async._errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    ConversationBusyError,
     CozeError,
     DecodeError,
     RateLimitError,
@@ -70,13 +72,17 @@ class Core:
             TransportError: no answer came.
             DecodeError: the answer is a whole one, not a stream.
         """
-        taken = await self.slot(slot)
+        conversation = await self.conversation(request)
+        taken = Slot()
         try:
+            taken = await self.slot(slot)
             body, started = await self._repeated(request, self._stream)
         except BaseException:
             taken.release()
+            conversation.release()
             raise
-        opened = OpenStream(body, taken, name=request.name, logid=logid_of(body.response.headers), started=started)
+        logid = logid_of(body.response.headers)
+        opened = OpenStream(body, taken, conversation, name=request.name, logid=logid, started=started)
         await opened.prepare()
         return opened
 
@@ -90,7 +96,7 @@ class Core:
         """
         body, started = await self._in_time(self._repeated(request, self._file), request)
         headers = body.response.headers
-        opened = OpenStream(body, Slot(), name=request.name, logid=logid_of(headers), started=started)
+        opened = OpenStream(body, Slot(), Slot(), name=request.name, logid=logid_of(headers), started=started)
         await opened.prepare()
         return opened, headers
 
@@ -106,8 +112,16 @@ class Core:
         return self.options.timeouts.idle is None or (self.session.watches_reading and self.transport_is_patient)
 
     async def slot(self, user: str | None) -> Slot:
-        """Wait until a user may have one more chat in flight."""
-        return Slot() if user is None else await self.session.limiter.slot(user)
+        """Wait until a user, and the account, may have one more chat in flight."""
+        return await self.session.limiter.slot(user)
+
+    async def conversation(self, request: Request) -> Slot:
+        """Wait until a request may start a chat in its conversation."""
+        return await self.session.limiter.conversation(request.conversation) if request.conversation else Slot()
+
+    def polling(self, kind: str) -> AbstractContextManager[Callable[[float], float]]:
+        """Count one more poller; inside, an interval becomes one that leaves room for new chats."""
+        return self.session.limiter.polling(kind)
 
     def error(self, what: str, code: int | None, msg: str, **more: Any) -> APIError:
         """Build the error for what a server said, without secrets."""
@@ -132,6 +146,7 @@ class Core:
         session, retry = self.session, self.options.retry
         number = 1
         renewals = 0
+        busy_since: float | None = None
         while True:
             await session.limiter.turn(request.kind, request.user)
             attempt = _Attempt(number, anyio.current_time())
@@ -142,6 +157,12 @@ class Core:
                 if renewals == 0 and await self._is_renewed(request, attempt, error):
                     # Refused before working: asked again at once, whatever the policy for repeats.
                     renewals, wait = 1, 0.0
+                if isinstance(error, ConversationBusyError):
+                    now = anyio.current_time()
+                    busy_since = now if busy_since is None else busy_since
+                    wait = retry.wait_while_busy(error, now - busy_since)
+                    # Refused because of somebody else: that is no attempt of ours.
+                    number -= 1
                 if request.is_spent:
                     wait = None
                 self._observe(request, attempt, error, wait)

@@ -67,7 +67,7 @@ class Endpoint:
         optional: True if some servers answer without what is returned.
         payload: The keys under which servers put the answer; empty if it stands beside code and msg.
         safe: True if sending it twice does no more than sending it once.
-        kind: Which rate of `Limits` counts it.
+        kind: How `Limits` count it: one of `KINDS`.
         session: True for the routes that take a cookie instead of a token.
         headers: Sent with every request.
         joined: Lists in the query that are sent as one text with commas.
@@ -86,7 +86,7 @@ class Endpoint:
     optional: bool
     payload: tuple[str, ...]
     safe: bool
-    kind: str | None
+    kind: str
     session: bool
     headers: Mapping[str, str]
     joined: frozenset[str]
@@ -99,9 +99,14 @@ class Endpoint:
         """True if the answer is a stream of events."""
         return isinstance(self.returns, type) and issubclass(self.returns, EventStream)
 
+    @property
+    def starts_chat(self) -> bool:
+        """True if a chat begins with it."""
+        return self.kind in ("chat", "chatflow")
+
     def user(self, arguments: Mapping[str, Any], core: Core) -> str | None:
         """Return whose limits hold: chats name their user, all else is the one that the view was made for."""
-        if self.kind == "chat":
+        if self.starts_chat:
             # A chatflow names its user in `ext`.
             ext: Mapping[str, Any] = arguments.get("ext") or {}
             named = arguments.get("user_id") or ext.get("user_id")
@@ -149,9 +154,9 @@ class Endpoint:
             tuple(query),
             content,
             self.headers,
-            # A chat of nobody in particular, as a chatflow may be, is limited with the account only.
-            kind=None if self.kind == "chat" and user is None else self.kind,
+            kind=self.kind,
             user=user,
+            conversation=arguments.get("conversation_id") if self.starts_chat else None,
             safe=self.safe,
             session=self.session,
         )
@@ -252,7 +257,7 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         fixed: Mapping[str, Any] | None = None,
         payload: Sequence[str] = ("data",),
         safe: bool | None = None,
-        kind: str | None = None,
+        kind: str = "other",
         session: bool = False,
         headers: Mapping[str, str] | None = None,
         joined: Sequence[str] = (),
@@ -269,7 +274,7 @@ def _declares(method: str) -> Callable[..., _Decorator]:
             payload: The keys under which servers put the answer, with dots where it lies deeper; empty if it stands
                 beside code and msg.
             safe: True if sending it twice does no more than once; None says so of every GET, and of every list.
-            kind: Which rate of `Limits` counts it.
+            kind: How `Limits` count it: one of `KINDS`.
             session: True for the routes that take a cookie instead of a token.
             headers: Sent with every request.
             joined: Lists in the query that are sent as one text with commas.

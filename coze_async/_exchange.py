@@ -58,8 +58,9 @@ class Request:
         query: Pairs, in order.
         body: A JSON text, a body that is read while it is sent, or None for no body.
         headers: Beyond those of every request.
-        kind: Which rate of `Limits` counts it; None for the account's alone.
+        kind: How `Limits` count it: one of `KINDS`.
         user: Whose limits hold.
+        conversation: Where it starts a chat, one at a time; None for a new conversation, and for all else.
         safe: True if sending it twice does no more than sending it once.
         session: True for the routes that take a cookie instead of a token.
     """
@@ -69,8 +70,9 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | StreamedBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    kind: str | None = None
+    kind: str = "other"
     user: str | None = None
+    conversation: str | None = None
     safe: bool = False
     session: bool = False
 

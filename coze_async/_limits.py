@@ -1,22 +1,62 @@
-"""When a user may send the next request, and how many chats of a user may run at once.
+"""When a user may send the next request, and how many chats may run at once.
 
 The rate is an exact sliding log: never more than `limit` requests in any window of `period` seconds, as the server
 counts them. Waiters are served first in, first out; one that is cancelled takes nothing with it; users who are idle
 are forgotten. Time is the event loop's clock.
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
 from coze_async._errors import ConfigurationError
 
-__all__ = ["Limiter", "Limits", "LocalLimiter", "Rate", "Slot"]
+__all__ = ["KINDS", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rate", "Slot"]
 
 # Below this a clock may not move at all: a turn that is due within it is due.
 _TICK = 1e-6
+
+# Polls in flight may use this part of the account's rate together; the rest is kept for what starts something.
+_SHARE_OF_POLLS = 0.5
+
+# Every so many turns, so many users are looked at whether they are idle.
+_SWEEP_EVERY, _SWEPT = 16, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a class of requests is counted.
+
+    Attributes:
+        rate: The field of `Limits` with its rate per user; None if users have none.
+        bucket: Which rate of the account counts it too; None if only the whole does.
+    """
+
+    rate: str | None = None
+    bucket: str | None = None
+
+
+# The buckets are those of coze.cn page get_benefit: creating, retrieving and listing the messages of chats share one;
+# running workflows and chatflows, and reading their histories, another.
+KINDS: Mapping[str, Kind] = {
+    "chat": Kind("chat", "chat"),
+    "chat_look": Kind(None, "chat"),
+    "chatflow": Kind("chat", "workflow"),
+    "workflow": Kind("workflow", "workflow"),
+    "workflow_look": Kind(None, "workflow"),
+    "bot_management": Kind("bot_management"),
+    "bot_info": Kind("bot_info"),
+    "upload": Kind("upload"),
+    "collaboration": Kind("collaboration"),
+    "other": Kind(),
+}
+"""Every class of requests by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +87,19 @@ class Rate:
         return self.period + (min(1.0, self.period / 10) if self.guard is None else self.guard)
 
 
+_RATES = ("chat", "bot_management", "bot_info", "upload", "collaboration", "workflow")
+_NUMBERS = (
+    "chats_at_once", "chats_per_conversation", "account", "account_chat", "account_workflow", "account_at_once",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What each user may do; None in a field means no limit.
+    """What each user and the account may do; None in a field means no limit.
 
-    The rates are what Coze Plus publishes. The clouds count per account and name no number for it; set `account`.
+    The rates of chats and bots are what Coze Plus publishes, that of uploads is the clouds' for personal accounts
+    (coze.cn page upload_files), that of collaborators theirs for all (add_bot_collaborator). What an account may do
+    per second the clouds tell: `await coze.limits.learn()`.
 
     Attributes:
         chat: New chats, and chatflows whose user is named, per user.
@@ -59,6 +107,13 @@ class Limits:
         bot_info: Requests that read bots, per user.
         chats_at_once: Streams and polls in flight, per user.
         account: Requests of any kind per second, for the whole token.
+        upload: Files that are uploaded, per user.
+        collaboration: Collaborators that are added or removed, per user.
+        workflow: Workflows that are run, per user.
+        chats_per_conversation: Chats in flight in one conversation; the clouds refuse a second one (code 4016).
+        account_chat: Chats that are started or looked at per second, for the whole token.
+        account_workflow: Workflows and chatflows that are started or looked at per second, for the whole token.
+        account_at_once: Streams and polls in flight, for the whole token.
     """
 
     chat: Rate | None = Rate(60, 60.0)
@@ -66,82 +121,188 @@ class Limits:
     bot_info: Rate | None = Rate(100, 60.0)
     chats_at_once: int | None = 16
     account: int | None = None
+    upload: Rate | None = Rate(10, 1.0)
+    collaboration: Rate | None = Rate(5, 1.0)
+    workflow: Rate | None = None
+    chats_per_conversation: int | None = 1
+    account_chat: int | None = None
+    account_workflow: int | None = None
+    account_at_once: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("chat", "bot_management", "bot_info"):
+        for name in _RATES:
             rate = getattr(self, name)
             if rate is not None and not isinstance(rate, Rate):
                 raise ConfigurationError(f"Limits.{name} is {rate!r}: give a Rate, such as Rate(60, 60.0), or None.")
-        for name in ("chats_at_once", "account"):
+        for name in _NUMBERS:
             number = getattr(self, name)
-            if number is not None and number < 1:
+            if number is not None and (not isinstance(number, int) or number < 1):
                 raise ConfigurationError(f"Limits.{name} is {number!r}: give 1 or more, or None for no limit.")
 
     @classmethod
     def none(cls) -> "Limits":
         """Return limits that hold nothing back."""
-        return cls(chat=None, bot_management=None, bot_info=None, chats_at_once=None, account=None)
+        return cls(**dict.fromkeys((*_RATES, *_NUMBERS)))
 
-    def rate(self, kind: str | None) -> Rate | None:
-        """Return the rate of a kind of request; None if it has none."""
-        return getattr(self, kind) if kind else None
+    def rate(self, kind: str | None, user: str | None) -> Rate | None:
+        """Return the rate at which a user may send a kind of request; None if nothing holds them back.
+
+        A chat of nobody in particular, as a chatflow may be, is limited with the account only.
+        """
+        name = KINDS.get(kind or "other", _OTHER).rate
+        return None if name is None or (name == "chat" and user is None) else getattr(self, name)
+
+    def account_rates(self, kind: str | None) -> list[tuple[str, Rate]]:
+        """Return the rates of the whole account that count a kind of request, each with the name of its field."""
+        names = ["account"]
+        if bucket := KINDS.get(kind or "other", _OTHER).bucket:
+            names.insert(0, f"account_{bucket}")
+        return [(name, Rate(getattr(self, name), 1.0)) for name in names if getattr(self, name) is not None]
+
+    def lowered(self, rates: Mapping[str, int]) -> "Limits":
+        """Return these limits with the numbers of `rates`, by field, where they are lower."""
+        lower: dict[str, Any] = {
+            name: number
+            for name, number in rates.items()
+            if (present := getattr(self, name)) is None or number < present
+        }
+        return dataclasses.replace(self, **lower)
+
+
+_OTHER = KINDS["other"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatistics:
+    """What a limiter has done, and what it holds at this moment.
+
+    Attributes:
+        turns: Requests that were let through.
+        delayed: How many of them had to wait.
+        seconds_waited: How long they waited, all together.
+        pushed_back: How often a server's refusal held a user back.
+        waiting: Requests that wait now.
+        in_flight: Streams and polls in flight now.
+        chats_waiting: Streams and polls that wait for their place now.
+        users: Users, by kind of request, whose recent requests are remembered.
+        limits: The limits in force; None if the limiter does not say.
+    """
+
+    turns: int = 0
+    delayed: int = 0
+    seconds_waited: float = 0.0
+    pushed_back: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    chats_waiting: int = 0
+    users: int = 0
+    limits: Limits | None = None
 
 
 class Slot:
     """The right to have one chat in flight. Give it back with `release`, which may be called more than once."""
 
-    __slots__ = ("_limiter", "_user")
+    __slots__ = ("_give_back",)
 
-    def __init__(self, limiter: "LocalLimiter | None" = None, user: str = "") -> None:
-        self._limiter = limiter
-        self._user = user
+    def __init__(self, give_back: Callable[[], None] | None = None) -> None:
+        self._give_back = give_back
 
     def release(self) -> None:
         """Let the next one begin."""
-        limiter, self._limiter = self._limiter, None
-        if limiter is not None:
-            limiter.give_back(self._user)
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
 
 
 class Limiter(ABC):
-    """What a client asks before it sends. `LocalLimiter` serves one process; give your own as `limiter=`."""
+    """What a client asks before it sends. `LocalLimiter` serves one process; give your own as `limiter=`.
+
+    A limiter of your own needs the three abstract methods; what the others do by default holds nothing back.
+    """
 
     @abstractmethod
     async def turn(self, kind: str | None, user: str | None) -> None:
         """Wait until a request of this kind may be sent for this user, and count it.
 
         Args:
-            kind: `chat`, `bot_management`, `bot_info`, or None for a request that only the account limits.
+            kind: One of `KINDS`.
             user: Whose request it is; None for the owner of the token.
         """
 
     @abstractmethod
-    async def slot(self, user: str) -> Slot:
-        """Wait until this user may have one more chat in flight."""
+    async def slot(self, user: str | None) -> Slot:
+        """Wait until this user, and the account, may have one more chat in flight.
+
+        Args:
+            user: Whose chat it is; None for a stream of nobody in particular, which counts for the account only.
+        """
 
     @abstractmethod
     def push_back(self, kind: str | None, user: str | None, seconds: float) -> None:
         """Let this user, and no other, wait at least so long before the next request of this kind."""
 
+    async def conversation(self, conversation_id: str) -> Slot:
+        """Wait until a chat may begin in this conversation."""
+        del conversation_id
+        return Slot()
 
-class _Lane:
+    def polling(self, kind: str) -> AbstractContextManager[Callable[[float], float]]:
+        """Count one more poller while the block lasts.
+
+        Args:
+            kind: What it sends.
+
+        Returns:
+            What makes out of the interval that was wished for one that leaves room for new chats, in seconds.
+        """
+        del kind
+        return _unhurried()
+
+    def learn(self, rates: Mapping[str, int]) -> Limits:
+        """Take over what the account may do per second, where it is less than what is allowed now.
+
+        Args:
+            rates: By field of `Limits`: `account_chat`, `account_workflow`.
+
+        Returns:
+            The limits that hold from now on.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot take over {dict(rates)!r}: give it a `learn` method, or set its limits."
+        )
+
+    def statistics(self) -> LimitStatistics:
+        """Return what was let through and what waits."""
+        return LimitStatistics()
+
+
+@contextmanager
+def _unhurried() -> Generator[Callable[[float], float]]:
+    yield float
+
+
+class Lane:
     """The turns that were given in one window, and who waits for the next."""
 
-    __slots__ = ("lock", "not_before", "rate", "turns", "waiting")
+    __slots__ = ("lock", "most", "not_before", "turns", "waiting", "window")
 
     def __init__(self, rate: Rate) -> None:
-        self.rate = rate
+        self.become(rate)
         self.turns: deque[float] = deque()
         self.not_before = 0.0
         self.lock: anyio.Lock | None = None
         self.waiting = 0
 
+    def become(self, rate: Rate) -> None:
+        """Keep to this rate from now on."""
+        self.most, self.window = rate.limit, rate.window
+
     def delay(self, now: float) -> float:
         """Return how long until there is a turn, in seconds; 0 if there is one now."""
-        turns, window = self.turns, self.rate.window
+        turns, window = self.turns, self.window
         while turns and turns[0] + window <= now + _TICK:
             turns.popleft()
-        due = turns[0] + window if len(turns) >= self.rate.limit else 0.0
+        due = turns[-self.most] + window if len(turns) >= self.most else 0.0
         wait = max(due, self.not_before) - now
         return wait if wait > _TICK else 0.0
 
@@ -161,105 +322,256 @@ class _Lane:
             await anyio.sleep(wait)
 
 
+class _Place:
+    """How many chats are in flight for a user, in a conversation or for the account, and who waits, in order."""
+
+    __slots__ = ("holder", "key", "most", "taken", "waiting")
+
+    def __init__(self, key: tuple[str, str], most: int) -> None:
+        self.key = key
+        self.most = most
+        self.taken = 0
+        self.waiting: deque[anyio.Event] = deque()
+        self.holder = -1
+
+
+class _LocalSlot(Slot):
+    """A slot that is given back to the limiter it came from."""
+
+    __slots__ = ("_is_chat", "_limiter", "_places")
+
+    def __init__(self, limiter: "LocalLimiter", places: Sequence[_Place], *, is_chat: bool) -> None:
+        self._limiter: LocalLimiter | None = limiter
+        self._places = places
+        self._is_chat = is_chat
+
+    def release(self) -> None:
+        """Let the next one begin."""
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter.give_back(self._places, is_chat=self._is_chat)
+
+
 class LocalLimiter(Limiter):
     """The limits of all clients of one process that share it."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.limits: Limits = limits if limits is not None else Limits()
-        self._lanes: OrderedDict[tuple[str, str], _Lane] = OrderedDict()
-        self._account = _Lane(Rate(self.limits.account, 1.0)) if self.limits.account else None
-        self._slots: dict[str, anyio.Semaphore] = {}
+        self._limits = limits if limits is not None else Limits()
+        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
+        self._account: dict[str, Lane] = {}
+        self._by_kind: dict[str | None, tuple[str | None, tuple[Lane, ...]]] = {}
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._pollers: Counter[str] = Counter()
+        self._turns = self._delayed = self._pushed_back = self._waiting = self._chats_waiting = self._in_flight = 0
+        self._seconds_waited = 0.0
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._limits
 
     async def turn(self, kind: str | None, user: str | None) -> None:
         """Wait until a request of this kind may be sent for this user, and count it."""
-        rate = self.limits.rate(kind)
-        own = self._lane(kind or "", user or "", rate) if rate is not None else None
-        lanes = [lane for lane in (own, self._account) if lane is not None]
-        now = anyio.current_time()
-        if any(lane.waiting or lane.delay(now) for lane in lanes):
-            await self._in_line(lanes)
+        name, lanes = self._by_kind.get(kind) or self._counted(kind)
+        self._turns += 1
+        if name is not None and (user is not None or name != "chat"):
+            now = anyio.current_time()
+            lane = self._lane(name, user or "", now)
+            lanes = (lane, *lanes) if lanes else (lane,)
+        elif lanes:
+            now = anyio.current_time()
         else:
-            for lane in lanes:
-                lane.turns.append(now)
+            return
+        for lane in lanes:
+            # The way of nearly all: nobody waits, the window is not full, and nothing was pushed back.
+            is_open = not lane.waiting and len(lane.turns) < lane.most and lane.not_before <= now
+            if not is_open and (lane.waiting or lane.delay(now)):
+                await self._in_line(lanes, now)
+                return
+        for lane in lanes:
+            lane.turns.append(now)
 
-    async def _in_line(self, lanes: list[_Lane]) -> None:
-        """Wait in the user's line, then in the account's, and take both turns in the same moment.
+    def _counted(self, kind: str | None) -> tuple[str | None, tuple[Lane, ...]]:
+        """Return the field with the rate of a kind, None if users have none, and the lanes of the account."""
+        name = KINDS.get(kind or "other", _OTHER).rate
+        if name is not None and getattr(self._limits, name) is None:
+            name = None
+        lanes = [self._account.setdefault(field, Lane(rate)) for field, rate in self._limits.account_rates(kind)]
+        counted = self._by_kind[kind] = (name, tuple(lanes))
+        return counted
+
+    async def _in_line(self, lanes: Sequence[Lane], since: float) -> None:
+        self._waiting += 1
+        has_turn = False
+        try:
+            while not has_turn:
+                has_turn = await self._taken_together(lanes, 0)
+        finally:
+            self._waiting -= 1
+            if has_turn:
+                self._delayed += 1
+                self._seconds_waited += anyio.current_time() - since
+            else:
+                self._turns -= 1
+
+    async def _taken_together(self, lanes: Sequence[Lane], position: int) -> bool:
+        """Wait in the user's line, then in the account's, and take all turns in the same moment.
 
         A turn that was taken before a further wait would be counted too early, and the server would see too many.
+        False if a lane before this one has to wait again: then others go first here.
         """
-        first, last = lanes[0], lanes[-1]
-        first.waiting += 1
+        lane, before = lanes[position], lanes[:position]
+        lane.waiting += 1
         try:
-            async with first.queue():
+            async with lane.queue():
                 while True:
-                    await first.ready()
-                    if first is last:
-                        first.turns.append(anyio.current_time())
-                        return
-                    if await self._taken_together(first, last):
-                        return
+                    await lane.ready()
+                    now = anyio.current_time()
+                    if any(earlier.delay(now) for earlier in before):
+                        return False
+                    if position + 1 == len(lanes):
+                        for each in lanes:
+                            each.turns.append(now)
+                        return True
+                    if await self._taken_together(lanes, position + 1):
+                        return True
         finally:
-            first.waiting -= 1
+            lane.waiting -= 1
 
-    @staticmethod
-    async def _taken_together(own: _Lane, account: _Lane) -> bool:
-        account.waiting += 1
-        try:
-            async with account.queue():
-                await account.ready()
-                now = anyio.current_time()
-                if own.delay(now):
-                    # This user was pushed back in the meantime: let others go first.
-                    return False
-                own.turns.append(now)
-                account.turns.append(now)
-                return True
-        finally:
-            account.waiting -= 1
+    async def slot(self, user: str | None) -> Slot:
+        """Wait until this user, and the account, may have one more chat in flight."""
+        limits = self._limits
+        places: list[_Place] = []
+        if user is not None and limits.chats_at_once is not None:
+            places.append(self._place("user", user, limits.chats_at_once))
+            await self._enter(places[0], ())
+        if limits.account_at_once is not None:
+            places.append(self._place("account", "", limits.account_at_once))
+            await self._enter(places[-1], places[:-1])
+        self._in_flight += 1
+        return _LocalSlot(self, places, is_chat=True)
 
-    async def slot(self, user: str) -> Slot:
-        """Wait until this user may have one more chat in flight."""
-        most = self.limits.chats_at_once
+    async def conversation(self, conversation_id: str) -> Slot:
+        """Wait until a chat may begin in this conversation.
+
+        A task that has such a chat open itself does not wait for itself: then the server says what it thinks of it.
+        """
+        most = self._limits.chats_per_conversation
         if most is None:
             return Slot()
-        slots = self._slots.get(user)
-        if slots is None:
-            slots = self._slots[user] = anyio.Semaphore(most, fast_acquire=True)
+        place = self._place("conversation", conversation_id, most)
+        task = anyio.get_current_task().id
+        if place.holder == task:
+            return Slot()
+        await self._enter(place, ())
+        place.holder = task
+        return _LocalSlot(self, (place,), is_chat=False)
+
+    def _place(self, what: str, whose: str, most: int) -> _Place:
+        key = what, whose
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = _Place(key, most)
+        return place
+
+    async def _enter(self, place: _Place, held: Sequence[_Place]) -> None:
+        """Take a place, after those who came before; `held` is given back if that does not come about."""
+        if place.taken < place.most:
+            # Nobody can wait while a place is free: it is handed on, not put back, as long as somebody does.
+            place.taken += 1
+            return
+        event = anyio.Event()
+        place.waiting.append(event)
+        self._chats_waiting += 1
         try:
-            await slots.acquire()
+            await event.wait()
         except BaseException:
-            self._forget_slots(user, slots)
+            if event.is_set():
+                # It was handed to somebody who leaves in this very moment.
+                self._hand_on(place)
+            else:
+                place.waiting.remove(event)
+            for each in held:
+                self._hand_on(each)
             raise
-        return Slot(self, user)
+        finally:
+            self._chats_waiting -= 1
 
-    def give_back(self, user: str) -> None:
+    def give_back(self, places: Sequence[_Place], *, is_chat: bool) -> None:
         """Take a slot back; called by `Slot.release`."""
-        slots = self._slots[user]
-        slots.release()
-        self._forget_slots(user, slots)
+        self._in_flight -= is_chat
+        for place in places:
+            self._hand_on(place)
 
-    def _forget_slots(self, user: str, slots: anyio.Semaphore) -> None:
-        if slots.value == self.limits.chats_at_once and self._slots.get(user) is slots:
-            del self._slots[user]
+    def _hand_on(self, place: _Place) -> None:
+        place.holder = -1
+        if place.waiting:
+            place.waiting.popleft().set()
+            return
+        place.taken -= 1
+        if not place.taken:
+            del self._places[place.key]
 
     def push_back(self, kind: str | None, user: str | None, seconds: float) -> None:
         """Let this user, and no other, wait at least so long before the next request of this kind."""
-        rate = self.limits.rate(kind)
-        if rate is not None:
-            lane = self._lane(kind or "", user or "", rate)
-            lane.not_before = max(lane.not_before, anyio.current_time() + seconds)
+        self._pushed_back += 1
+        if self._limits.rate(kind, user) is not None:
+            now = anyio.current_time()
+            lane = self._lane(KINDS[kind or ""].rate or "", user or "", now)
+            lane.not_before = max(lane.not_before, now + seconds)
 
-    def _lane(self, kind: str, user: str, rate: Rate) -> _Lane:
-        lane = self._lanes.get((kind, user))
+    @contextmanager
+    def polling(self, kind: str) -> Generator[Callable[[float], float]]:
+        """Count one more poller while the block lasts; all together they use half of the account's rate at most."""
+        names = ("account", f"account_{KINDS[kind].bucket}")
+
+        def paced(interval: float) -> float:
+            rates = self._limits.account_rates(kind)
+            return max([interval, *(self._pollers[name] / (_SHARE_OF_POLLS * rate.limit) for name, rate in rates)])
+
+        self._pollers.update(names)
+        try:
+            yield paced
+        finally:
+            self._pollers.subtract(names)
+
+    def learn(self, rates: Mapping[str, int]) -> Limits:
+        """Take over what the account may do per second, where it is less than what is allowed now."""
+        self._limits = self._limits.lowered(rates)
+        for name, lane in self._account.items():
+            # Who waits already waits by the new rate.
+            lane.become(Rate(getattr(self._limits, name), 1.0))
+        self._by_kind.clear()
+        return self._limits
+
+    def statistics(self) -> LimitStatistics:
+        """Return what was let through and what waits."""
+        return LimitStatistics(
+            turns=self._turns,
+            delayed=self._delayed,
+            seconds_waited=self._seconds_waited,
+            pushed_back=self._pushed_back,
+            waiting=self._waiting,
+            in_flight=self._in_flight,
+            chats_waiting=self._chats_waiting,
+            users=len(self._lanes),
+            limits=self._limits,
+        )
+
+    def _lane(self, name: str, user: str, now: float) -> Lane:
+        lane = self._lanes.get((name, user))
         if lane is None:
-            self._forget_idle()
-            lane = self._lanes[kind, user] = _Lane(rate)
+            self._forget_idle(2, now)
+            lane = self._lanes[name, user] = Lane(getattr(self._limits, name))
+        elif not self._turns % _SWEEP_EVERY:
+            self._forget_idle(_SWEPT, now)
+            # What was forgotten could be this one.
+            lane = self._lanes.setdefault((name, user), lane)
         return lane
 
-    def _forget_idle(self) -> None:
-        """Look at the two lanes that were looked at longest ago: more go than come, and no sweep takes long."""
-        now = anyio.current_time()
-        for _ in range(min(2, len(self._lanes))):
+    def _forget_idle(self, count: int, now: float) -> None:
+        """Look at those that were looked at longest ago: more go than come, and no sweep takes long."""
+        for _ in range(min(count, len(self._lanes))):
             key, lane = self._lanes.popitem(last=False)
             if not lane.is_idle(now):
                 self._lanes[key] = lane

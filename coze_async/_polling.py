@@ -16,6 +16,8 @@ async def poll(
     look: Callable[[], Awaitable[T]],
     is_over: Callable[[T], bool],
     polling: Polling,
+    *,
+    paced: Callable[[float], float] = float,
     on_look: Callable[[T], None] | None = None,
 ) -> T:
     """Return what was seen first to be over.
@@ -24,11 +26,12 @@ async def poll(
         look: Asks the server.
         is_over: Decides whether what was seen is final.
         polling: How often to look. The caller keeps the deadline, which also holds for what comes before and after.
+        paced: Makes out of an interval one that leaves room for others, in seconds.
         on_look: Told of everything that was seen.
     """
     interval = polling.interval
     while True:
-        await anyio.sleep(interval)
+        await anyio.sleep(paced(interval))
         seen = await look()
         if on_look is not None:
             on_look(seen)

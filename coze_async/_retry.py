@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from coze_async._errors import APIError, ConfigurationError, CozeError, RateLimitError, ServerError, TransportError
+from coze_async._errors import (
+    APIError,
+    ConfigurationError,
+    ConversationBusyError,
+    CozeError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 
 __all__ = ["Budget", "Retry", "may_repeat", "retry_after"]
 
@@ -28,6 +36,8 @@ class Retry:
         max_retry_after: A server that asks for a longer wait than this gets no further attempt.
         budget: Attempts after failures that the whole client may have in store. Each takes one, each answered
             request gives a tenth back: a server that is down is not asked three times by everybody.
+        busy_timeout: Seconds to wait for a chat of somebody else that runs in the same conversation (code 4016); it is
+            asked for again, as a poll would, whatever `attempts` says. 0 raises ConversationBusyError at once.
     """
 
     attempts: int = 3
@@ -36,17 +46,19 @@ class Retry:
     max_wait: float = 8.0
     max_retry_after: float = 60.0
     budget: float = 10.0
+    busy_timeout: float = 60.0
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ConfigurationError(f"Retry.attempts is {self.attempts!r}: 1 sends once and never again.")
-        if min(self.initial, self.max_wait, self.max_retry_after, self.budget) < 0 or self.factor < 1:
+        seconds = (self.initial, self.max_wait, self.max_retry_after, self.busy_timeout)
+        if min(*seconds, self.budget) < 0 or self.factor < 1:
             raise ConfigurationError("Retry takes no negative seconds or budget, and a factor of 1 or more.")
 
     @classmethod
     def none(cls) -> "Retry":
         """Return a policy that sends everything once."""
-        return cls(attempts=1)
+        return cls(attempts=1, busy_timeout=0.0)
 
     def wait(self, attempt: int, error: CozeError) -> float:
         """Return how long to wait after an attempt, in seconds.
@@ -59,6 +71,23 @@ class Retry:
         asked = error.retry_after if isinstance(error, APIError) else None
         # Jitter needs no secrecy. After Retry-After it is added, never taken off.
         return (asked or 0.0) + random.uniform(0.0, bound)  # noqa: S311
+
+    def wait_while_busy(self, error: CozeError, waited: float) -> float | None:
+        """Return how long to wait for another chat of the conversation; None if it is none, or was waited for enough.
+
+        Args:
+            error: How the attempt ended.
+            waited: Seconds since the first attempt that ended so.
+        """
+        if not isinstance(error, ConversationBusyError) or waited >= self.busy_timeout:
+            return None
+        # As slow as polls get; the last look is at the end of the time.
+        asked = error.retry_after or min(_BUSY_MOST, _BUSY_FIRST + waited / 2)
+        return min(asked, self.busy_timeout - waited)
+
+
+# The first and the longest wait for another chat of the same conversation, in seconds.
+_BUSY_FIRST, _BUSY_MOST = 1.0, 5.0
 
 
 class Budget:

@@ -362,7 +362,7 @@ async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself() -> None:
         async def turn(self, kind: str | None, user: str | None) -> None:
             self.calls.append(("turn", kind, user))
 
-        async def slot(self, user: str) -> Slot:
+        async def slot(self, user: str | None) -> Slot:
             self.calls.append(("slot", user))
             return Slot()
 
@@ -379,7 +379,7 @@ async def test_a_limiter_can_be_shared_by_clients_and_made_by_oneself() -> None:
         ("turn", "chat", "u"),
         ("push back", "chat", "u"),
         ("turn", "chat", "u"),
-        ("turn", None, None),
+        ("turn", "chat_look", None),
     ]
 
     shared = LocalLimiter(Limits(chat=Rate(1, 10.0, guard=0.0)))

@@ -37,6 +37,7 @@ from coze_async import (
 )
 from coze_async._download import Download
 from coze_async._endpoint import ENDPOINTS, Endpoint, Resource, delete, get, post, put
+from coze_async._limits import KINDS as LIMITED
 from coze_async._pages import ByCursor, ByLastId, ByNumber, PageStyle
 from coze_async._upload import Upload
 from coze_async.models import BotOnboardingInfo, CozeModel, RoomConfig, TranslateConfig
@@ -294,6 +295,10 @@ SAFE_POSTS = {
     "WorkflowsResource.update_collaboration_mode",
 }
 KINDS = {
+    "AppCollaboratorsResource.create": "collaboration",
+    "AppCollaboratorsResource.delete": "collaboration",
+    "BotCollaboratorsResource.create": "collaboration",
+    "BotCollaboratorsResource.delete": "collaboration",
     "BotVersionsResource.list": "bot_info",
     "BotsResource.create": "bot_management",
     "BotsResource.list": "bot_info",
@@ -303,13 +308,25 @@ KINDS = {
     "BotsResource.retrieve_online": "bot_info",
     "BotsResource.unpublish": "bot_management",
     "BotsResource.update": "bot_management",
+    "ChatMessagesResource.list": "chat_look",
     "ChatResource._create": "chat",
     "ChatResource._stream": "chat",
+    "ChatResource.retrieve": "chat_look",
     "DraftBotsResource.create": "bot_management",
     "DraftBotsResource.publish": "bot_management",
     "DraftBotsResource.update_display_info": "bot_management",
+    "ExecuteNodesResource.retrieve": "workflow_look",
+    "FilesResource._upload": "upload",
+    "RunHistoriesResource.get_run_history": "workflow_look",
+    "RunHistoriesResource.retrieve": "workflow_look",
     "StudioResource._agent_run": "chat",
-    "WorkflowsResource._chat": "chat",
+    "WorkflowCollaboratorsResource.create": "collaboration",
+    "WorkflowCollaboratorsResource.delete": "collaboration",
+    "WorkflowRunsResource.resume_sync": "workflow",
+    "WorkflowsResource._chat": "chatflow",
+    "WorkflowsResource.resume": "workflow",
+    "WorkflowsResource.run": "workflow",
+    "WorkflowsResource.stream": "workflow",
 }
 
 
@@ -317,7 +334,8 @@ KINDS = {
 def test_only_what_reads_stops_or_sets_may_be_sent_twice(endpoint: Endpoint) -> None:
     reads = endpoint.method == "GET" or endpoint.pages is not None
     assert endpoint.safe == (reads or endpoint.method in ("PUT", "DELETE") or endpoint.name in SAFE_POSTS)
-    assert endpoint.kind == KINDS.get(endpoint.name)
+    assert endpoint.kind == KINDS.get(endpoint.name, "other")
+    assert endpoint.kind in LIMITED
     assert endpoint.session == endpoint.path.startswith("/api/")
 
 

@@ -182,7 +182,7 @@ async def test_without_limits_nobody_waits_and_nothing_is_kept() -> None:
     await limiter.turn("chat", "u")
     assert anyio.current_time() == start
     assert not limiter._lanes
-    assert not limiter._slots
+    assert not limiter._places
 
 
 async def test_the_default_limits_are_those_that_coze_plus_publishes_with_a_second_of_guard() -> None:
@@ -300,7 +300,7 @@ async def test_no_user_has_more_chats_at_once_than_allowed_and_they_start_in_ord
     assert chats.order == [*range(9)]
     assert other.order == [0]
     assert anyio.current_time() - start == pytest.approx(3.02, abs=TICK)
-    assert not limiter._slots
+    assert not limiter._places
 
 
 @pytest.mark.anyio
@@ -345,7 +345,7 @@ async def test_a_slot_that_is_given_to_somebody_who_leaves_in_that_moment_goes_t
                 scope.cancel()
     assert chats.order[-1] == 2
     assert chats.running == 0
-    assert not limiter._slots
+    assert not limiter._places
 
 
 async def test_giving_a_slot_back_twice_frees_no_second_one() -> None:
@@ -359,7 +359,7 @@ async def test_giving_a_slot_back_twice_frees_no_second_one() -> None:
         await limiter.slot("u")
     assert scope.cancelled_caught
     again.release()
-    assert not limiter._slots
+    assert not limiter._places
 
 
 def test_a_slot_of_nobody_can_be_given_back() -> None:

@@ -63,14 +63,14 @@ async def test_no_look_comes_sooner_than_the_interval_or_later_than_the_longest(
 
 async def test_everything_that_was_seen_is_told_the_last_one_too() -> None:
     told: list[str] = []
-    await poll(Looks(["created", "in_progress", "over"]), is_over, Polling(), told.append)
+    await poll(Looks(["created", "in_progress", "over"]), is_over, Polling(), on_look=told.append)
     assert told == ["created", "in_progress", "over"]
 
 
 async def test_a_look_that_fails_ends_it() -> None:
     told: list[str] = []
     with pytest.raises(TransportError):
-        await poll(Looks(["busy", TransportError("lost"), "over"]), is_over, Polling(), told.append)
+        await poll(Looks(["busy", TransportError("lost"), "over"]), is_over, Polling(), on_look=told.append)
     assert told == ["busy"]
 
 

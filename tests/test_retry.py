@@ -111,7 +111,6 @@ NEVER = {
     "bad parameter": refusal(4000),
     "wrong token": refusal(4100, status=401),
     "quota": refusal(4028),
-    "busy conversation": refusal(4016),
     "HTML with 200": answer(content=b"<html>hi</html>", headers={"content-type": "text/html"}),
     "redirect": answer(status=302, headers={"location": "https://elsewhere"}),
 }

@@ -72,7 +72,7 @@ class Served:
     def is_free(self) -> bool:
         """True if no body is open and the user has all slots back."""
         limiter: Any = self.coze._session.limiter  # pyright: ignore[reportPrivateUsage]
-        return self.transport.open_bodies == 0 and limiter._slots == {}
+        return self.transport.open_bodies == 0 and limiter._places == {}
 
 
 async def settle() -> None:
@@ -650,7 +650,7 @@ async def test_leaving_after_any_number_of_steps_frees_everything(leave: str) ->
                 else:
                     await stream.aclose()
             limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
-            assert (emulator.open_streams, limiter._slots) == (0, {})
+            assert (emulator.open_streams, limiter._places) == (0, {})
             assert len(emulator.requests) <= 1
             was_whole = bool(read)
             assert not was_whole or read == ["One two three\n\nFour"]

@@ -13,7 +13,7 @@ __all__ = ["AppCollaboratorsResource", "AppsResource"]
 class AppCollaboratorsResource(Resource):
     """Who works on an app."""
 
-    @post("/v1/apps/{app_id}/collaborators")
+    @post("/v1/apps/{app_id}/collaborators", kind="collaboration")
     async def create(self, *, app_id: str, collaborators: Sequence[AppCollaborator]) -> None:
         """Add collaborators to an app.
 
@@ -25,7 +25,7 @@ class AppCollaboratorsResource(Resource):
         """
         ...
 
-    @delete("/v1/apps/{app_id}/collaborators/{user_id}", safe=True)
+    @delete("/v1/apps/{app_id}/collaborators/{user_id}", safe=True, kind="collaboration")
     async def delete(self, *, app_id: str, user_id: str) -> None:
         """Remove a collaborator from an app.
 

@@ -45,7 +45,7 @@ class BotCollaborationModesResource(Resource):
 class BotCollaboratorsResource(Resource):
     """Who works on a bot."""
 
-    @post("/v1/bots/{bot_id}/collaborators")
+    @post("/v1/bots/{bot_id}/collaborators", kind="collaboration")
     async def create(self, *, bot_id: str, collaborators: Sequence[BotCollaborator]) -> None:
         """Add collaborators to a bot.
 
@@ -57,7 +57,7 @@ class BotCollaboratorsResource(Resource):
         """
         ...
 
-    @delete("/v1/bots/{bot_id}/collaborators/{user_id}", safe=True)
+    @delete("/v1/bots/{bot_id}/collaborators/{user_id}", safe=True, kind="collaboration")
     async def delete(self, *, bot_id: str, user_id: str) -> None:
         """Remove a collaborator from a bot.
 

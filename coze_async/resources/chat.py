@@ -10,7 +10,8 @@ from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError
-from coze_async._exchange import Reply
+from coze_async._exchange import Request
+from coze_async._limits import Slot
 from coze_async._logging import log
 from coze_async._polling import poll
 from coze_async._question import Question, messages_for
@@ -57,7 +58,7 @@ class ChatOptions(TypedDict, total=False):
 class ChatMessagesResource(Resource):
     """The messages of one chat."""
 
-    @get("/v3/chat/message/list", payload=("data", "Messages"))
+    @get("/v3/chat/message/list", payload=("data", "Messages"), kind="chat_look")
     async def list(self, *, conversation_id: str, chat_id: str) -> list[Message]:
         """List what the bot wrote during one chat, without the question, in no useful order.
 
@@ -125,8 +126,13 @@ class ChatResource(Resource):
             ConfigurationError: auto_save_history is False, so that no answer could ever be looked up.
             ConversationBusyError: another chat runs in this conversation.
         """
-        reply = await self._started(self._saved(self._arguments(message, bot_id, user_id, options)))
-        return chat_from_reply(self._core, "POST /v3/chat", reply)
+        arguments = self._saved(self._arguments(message, bot_id, user_id, options))
+        request = _CREATE.request(arguments, user=user_id)
+        conversation = await self._core.conversation(request)
+        try:
+            return chat_from_reply(self._core, request.name, await self._core.send(request))
+        finally:
+            conversation.release()
 
     async def create_and_poll(
         self,
@@ -157,7 +163,7 @@ class ChatResource(Resource):
         arguments = self._saved(self._arguments(message, bot_id, user_id, options))
         return await self._polled(arguments, polling or Polling())
 
-    @get("/v3/chat/retrieve")
+    @get("/v3/chat/retrieve", kind="chat_look")
     async def retrieve(self, *, conversation_id: str, chat_id: str) -> Chat:
         """Return a chat as it stands; ask at most once per second.
 
@@ -273,16 +279,16 @@ class ChatResource(Resource):
             )
         return arguments
 
-    async def _started(self, arguments: Mapping[str, Any]) -> Reply:
-        return await self._core.send(_CREATE.request(arguments, user=arguments["user_id"]))
-
     async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
         seen: list[Chat] = []
         has_canceled = False
+        request = _CREATE.request(arguments, user=arguments["user_id"])
         with anyio.move_on_after(polling.timeout):
-            slot = await self._core.slot(arguments["user_id"])
+            conversation = await self._core.conversation(request)
+            slot = Slot()
             try:
-                return await self._until_over(arguments, polling, seen)
+                slot = await self._core.slot(request.user)
+                return await self._until_over(request, polling, seen)
             except anyio.get_cancelled_exc_class():
                 # Nobody waits for it any more, but it would go on and cost.
                 if seen and not seen[-1].is_over:
@@ -299,6 +305,7 @@ class ChatResource(Resource):
                 raise
             finally:
                 slot.release()
+                conversation.release()
         chat = seen[-1] if seen else None
         fate = "has been asked to cancel" if has_canceled else "could not be cancelled and may go on"
         state = f"chat {chat.id}, last seen {chat.status}, {fate}" if chat else "chat was not yet created"
@@ -308,9 +315,9 @@ class ChatResource(Resource):
             chat=chat,
         )
 
-    async def _until_over(self, arguments: Mapping[str, Any], polling: Polling, seen: list[Chat]) -> ChatResult:
-        name, core = "POST /v3/chat", self._core
-        reply = await self._started(arguments)
+    async def _until_over(self, request: Request, polling: Polling, seen: list[Chat]) -> ChatResult:
+        name, core = request.name, self._core
+        reply = await core.send(request)
         # Coze Plus answers with the finished message; then there is nothing to look for, and no route to look with.
         if reply.content_type == "text/event-stream" or holds_message(reply):
             return result_from_reply(core, name, reply)
@@ -318,7 +325,10 @@ class ChatResource(Resource):
         seen.append(chat)
         ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
         if not chat.is_over:
-            chat = await poll(lambda: self.retrieve(**ids), lambda look: look.is_over, polling, seen.append)
+            with core.polling(_LOOK.kind) as paced:
+                chat = await poll(
+                    lambda: self.retrieve(**ids), lambda look: look.is_over, polling, paced=paced, on_look=seen.append
+                )
         if chat.status == ChatStatus.FAILED:
             # The chat's own error stands here; its messages would be missing without a reason.
             raise chat_failed(core, name, chat, reply.logid)
@@ -341,3 +351,4 @@ class ChatResource(Resource):
 
 
 _CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
+_LOOK = ChatResource.retrieve.endpoint  # type: ignore[attr-defined]

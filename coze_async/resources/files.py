@@ -23,7 +23,7 @@ class FilesResource(Resource):
         # What is being uploaded at this moment: who brings the same content waits for it.
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
-    @post("/v1/files/upload", form=FILES)
+    @post("/v1/files/upload", form=FILES, kind="upload")
     async def _upload(self, *, file: FileSource) -> File:
         """Upload a file.
 

@@ -13,7 +13,9 @@ __all__ = ["ExecuteNodesResource", "RunHistoriesResource", "WorkflowCollaborator
 class ExecuteNodesResource(Resource):
     """What single nodes put out."""
 
-    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}/execute_nodes/{node_execute_uuid}")
+    @get(
+        "/v1/workflows/{workflow_id}/run_histories/{execute_id}/execute_nodes/{node_execute_uuid}", kind="workflow_look"
+    )
     async def retrieve(
         self, *, workflow_id: str, execute_id: str, node_execute_uuid: str
     ) -> WorkflowNodeExecuteHistory:
@@ -36,7 +38,7 @@ class RunHistoriesResource(Resource):
         super().__init__(core)
         self.execute_nodes: ExecuteNodesResource = ExecuteNodesResource(core)
 
-    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}")
+    @get("/v1/workflows/{workflow_id}/run_histories/{execute_id}", kind="workflow_look")
     async def retrieve(self, *, workflow_id: str, execute_id: str) -> list[WorkflowRunHistory]:
         """Read the record of an asynchronous run: a list of one.
 
@@ -48,7 +50,7 @@ class RunHistoriesResource(Resource):
         """
         ...
 
-    @get("/v1/workflow/get_run_history")
+    @get("/v1/workflow/get_run_history", kind="workflow_look")
     async def get_run_history(self, *, workflow_id: str, execute_id: str | None = None) -> list[WorkflowRunHistory]:
         """Read runs on Coze Studio and Coze Plus, which lack the route of `retrieve`.
 
@@ -64,7 +66,7 @@ class RunHistoriesResource(Resource):
 class WorkflowCollaboratorsResource(Resource):
     """Who works on a workflow."""
 
-    @delete("/v1/workflows/{workflow_id}/collaborators/{user_id}", safe=True)
+    @delete("/v1/workflows/{workflow_id}/collaborators/{user_id}", safe=True, kind="collaboration")
     async def delete(self, *, workflow_id: str, user_id: str) -> None:
         """Remove a collaborator from a workflow.
 
@@ -76,7 +78,7 @@ class WorkflowCollaboratorsResource(Resource):
         """
         ...
 
-    @post("/v1/workflows/{workflow_id}/collaborators")
+    @post("/v1/workflows/{workflow_id}/collaborators", kind="collaboration")
     async def create(self, *, workflow_id: str, collaborators: Sequence[BotCollaborator]) -> None:
         """Add collaborators to a workflow.
 

@@ -43,7 +43,7 @@ class WorkflowsResource(Resource):
         self.versions: WorkflowVersionsResource = WorkflowVersionsResource(core)
         self.collaborators: WorkflowCollaboratorsResource = WorkflowCollaboratorsResource(core)
 
-    @post("/v1/workflow/run", payload=())
+    @post("/v1/workflow/run", payload=(), kind="workflow")
     async def run(
         self,
         *,
@@ -79,7 +79,7 @@ class WorkflowsResource(Resource):
         """
         ...
 
-    @post("/v1/workflow/stream_run")
+    @post("/v1/workflow/stream_run", kind="workflow")
     def stream(
         self,
         *,
@@ -97,7 +97,7 @@ class WorkflowsResource(Resource):
         """
         ...
 
-    @post("/v1/workflow/stream_resume")
+    @post("/v1/workflow/stream_resume", kind="workflow")
     def resume(
         self,
         *,
@@ -207,36 +207,32 @@ class WorkflowsResource(Resource):
         polling = polling or Polling()
         execute_id: str | None = None
         with anyio.move_on_after(polling.timeout):
-            run = await self.run(
-                workflow_id=workflow_id,
-                parameters=parameters,
-                bot_id=bot_id,
-                app_id=app_id,
-                is_async=True,
-                ext=ext,
-                workflow_version=workflow_version,
-                connector_id=connector_id,
-            )
-            execute_id = run.execute_id
-            if not execute_id:
-                # A server that does not know is_async has run it by now.
-                return run
-            ids = {"workflow_id": workflow_id, "execute_id": execute_id}
+            slot = await self._core.slot(self._core.options.user)
             try:
-                history = await poll(lambda: self._history(ids), _is_over, polling)
-            except CozeError as error:
-                # Its answer can still be fetched; without the id it would be lost.
-                error.execute_id = execute_id
-                error.add_note(f"The run {execute_id} was started and may go on.")
-                raise
-            return _finished(run, history)
+                run = await self.run(
+                    workflow_id=workflow_id,
+                    parameters=parameters,
+                    bot_id=bot_id,
+                    app_id=app_id,
+                    is_async=True,
+                    ext=ext,
+                    workflow_version=workflow_version,
+                    connector_id=connector_id,
+                )
+                execute_id = run.execute_id
+                if not execute_id:
+                    # A server that does not know is_async has run it by now.
+                    return run
+                return _finished(run, await self._last_history(workflow_id, execute_id, polling))
+            finally:
+                slot.release()
         raise PollTimeoutError(
             f"POST /v1/workflow/run: the run {execute_id or '(not yet started)'} was not over within "
             f"{polling.timeout:g} s (Polling.timeout). It goes on; raise Polling.timeout to wait longer.",
             execute_id=execute_id,
         )
 
-    @post("/v1/workflows/chat", kind="chat")
+    @post("/v1/workflows/chat", kind="chatflow")
     def _chat(
         self,
         *,
@@ -252,6 +248,18 @@ class WorkflowsResource(Resource):
     ) -> ChatStream:
         """Run a chatflow. Source: coze.cn page workflow_chat."""
         ...
+
+    async def _last_history(self, workflow_id: str, execute_id: str, polling: Polling) -> WorkflowRunHistory:
+        """Look at a run until it is over."""
+        ids = {"workflow_id": workflow_id, "execute_id": execute_id}
+        try:
+            with self._core.polling(_LOOK.kind) as paced:
+                return await poll(lambda: self._history(ids), _is_over, polling, paced=paced)
+        except CozeError as error:
+            # Its answer can still be fetched; without the id it would be lost.
+            error.execute_id = execute_id
+            error.add_note(f"The run {execute_id} was started and may go on.")
+            raise
 
     async def _history(self, ids: Mapping[str, str]) -> WorkflowRunHistory:
         """Look at a run, on whichever route the server has."""
@@ -348,7 +356,7 @@ class WorkflowRunsResource(Resource):
         super().__init__(core)
         self.run_histories: RunHistoriesResource = RunHistoriesResource(core)
 
-    @post("/v1/workflows/resume", payload=())
+    @post("/v1/workflows/resume", payload=(), kind="workflow")
     async def resume_sync(
         self, *, event_id: str, interrupt_type: int, resume_data: str, workflow_id: str
     ) -> WorkflowRun:
@@ -402,3 +410,6 @@ def _finished(run: WorkflowRun, history: WorkflowRunHistory) -> WorkflowRun:
             "history": history,
         }
     )
+
+
+_LOOK = RunHistoriesResource.retrieve.endpoint  # type: ignore[attr-defined]

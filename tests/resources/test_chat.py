@@ -75,7 +75,7 @@ def paths(transport: Answers) -> list[str]:
 
 def slots_of(coze: AsyncCoze) -> Any:
     limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
-    return limiter._slots
+    return limiter._places
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
@@ -586,7 +586,7 @@ async def test_a_bot_that_is_not_published_says_to_publish_it() -> None:
 async def test_a_busy_conversation_says_what_it_waits_for() -> None:
     emulator = Emulator()
     emulator.bot("b", Script("Hi", seconds=60.0))
-    async with coze_at(emulator) as coze:
+    async with coze_at(emulator, retry=Retry(busy_timeout=30.0)) as coze:
         first = await coze.chat.create("Hi", bot_id="b", user_id="u")
         with pytest.raises(ConversationBusyError, match=r"4016.*coze.chat.cancel"):
             await coze.chat.ask("Hi", bot_id="b", user_id="u", conversation_id=first.conversation_id)

@@ -43,6 +43,7 @@ from coze_async import (
     KnowledgeChunk,
     Limiter,
     Limits,
+    LimitStatistics,
     LocalLimiter,
     MemoryTokenStore,
     MemoryUploadCache,
@@ -149,9 +150,22 @@ async def clients(transport: httpx.AsyncBaseTransport, http_client: httpx.AsyncC
         "pat_x",
         base_url=COZE_COM_BASE_URL,
         timeouts=Timeouts(connect=5, first_event=None, idle=1.5, total=None, write=30.0, pool=30.0),
-        retry=Retry(attempts=3, initial=0.5, factor=2.0, max_wait=8.0, max_retry_after=60.0, budget=10.0),
+        retry=Retry(
+            attempts=3, initial=0.5, factor=2.0, max_wait=8.0, max_retry_after=60.0, budget=10.0, busy_timeout=0
+        ),
         limits=Limits(
-            chat=Rate(60, 60.0), bot_management=None, bot_info=Rate(1, 2, guard=0.1), chats_at_once=16, account=5
+            chat=Rate(60, 60.0),
+            bot_management=None,
+            bot_info=Rate(1, 2, guard=0.1),
+            chats_at_once=16,
+            account=5,
+            upload=None,
+            collaboration=Rate(5, 1.0),
+            workflow=Rate(5, 1.0),
+            chats_per_conversation=None,
+            account_chat=5,
+            account_workflow=5,
+            account_at_once=100,
         ),
         limiter=LocalLimiter(Limits.none()),
         transport=transport,
@@ -388,6 +402,15 @@ async def limits(limiter: Limiter) -> None:
     assert_type(await limiter.turn("chat", "u"), None)
     slot = await limiter.slot("u")
     assert_type(slot, Slot)
+    assert_type(await limiter.slot(None), Slot)
+    assert_type(await limiter.conversation("c"), Slot)
+    with limiter.polling("chat_look") as paced:
+        assert_type(paced(1.0), float)
+    assert_type(limiter.learn({"account_chat": 100}), Limits)
+    assert_type(limiter.statistics(), LimitStatistics)
+    coze = AsyncCoze(limiter=limiter)
+    assert_type(await coze.limits.learn(), Limits)
+    assert_type(coze.limits.statistics().waiting, int)
     assert_type(slot.release(), None)
     assert_type(limiter.push_back("chat", None, 1.5), None)
     as_limiter(LocalLimiter())
