@@ -161,6 +161,8 @@ class Limits:
 
     def lowered(self, rates: Mapping[str, int]) -> "Limits":
         """Return these limits with the numbers of `rates`, by field, where they are lower."""
+        if unknown := rates.keys() - {"account", "account_chat", "account_workflow"}:
+            raise ConfigurationError(f"{', '.join(sorted(unknown))}: no rates of the account that could be learned.")
         lower: dict[str, Any] = {
             name: number
             for name, number in rates.items()

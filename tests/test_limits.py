@@ -2,6 +2,10 @@
 
 # pyright: reportPrivateUsage=false
 
+import contextlib
+import dataclasses
+import gc
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coze_async import ConfigurationError, Limits, LocalLimiter, Rate, Slot
-from coze_async._limits import Limiter
+from coze_async import ConfigurationError, Limiter, Limits, LimitStatistics, LocalLimiter, Rate, Slot
+from coze_async._limits import KINDS
 
 # A turn that is due within a microsecond is due.
 TICK = 1e-5
@@ -21,10 +25,7 @@ EXACT = Rate(3, 10.0, guard=0.0)
 
 def limits(**given_limits: Rate | int | None) -> Limits:
     """Return limits of which only the given ones hold anything back."""
-    fields: dict[str, Rate | int | None] = dict.fromkeys(
-        ("chat", "bot_management", "bot_info", "chats_at_once", "account")
-    )
-    return Limits(**{**fields, **given_limits})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return dataclasses.replace(Limits.none(), **given_limits)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 class Requests:
@@ -84,18 +85,18 @@ async def test_every_turn_comes_exactly_when_the_window_allows_it_and_in_the_ord
 
 @pytest.mark.anyio
 @settings(max_examples=40)
-@given(RATES, st.integers(1, 6), ARRIVALS)
-async def test_the_rate_of_a_user_and_that_of_the_account_hold_together(
-    rate: Rate, account: int, arrivals: list[tuple[str, float]]
+@given(RATES, st.integers(1, 6), st.none() | st.integers(1, 6), ARRIVALS)
+async def test_the_rate_of_a_user_and_those_of_the_account_hold_together(
+    rate: Rate, account: int, bucket: int | None, arrivals: list[tuple[str, float]]
 ) -> None:
-    requests = Requests(LocalLimiter(limits(chat=rate, account=account)))
+    requests = Requests(LocalLimiter(limits(chat=rate, account=account, account_chat=bucket)))
     start = anyio.current_time()
     async with anyio.create_task_group() as group:
         for number, (user, after) in enumerate(arrivals):
             group.start_soon(requests.ask, user, number, start + after)
     everybody = sorted(moment for user in "abc" for moment in requests.times(user))
     assert len(everybody) == len(arrivals)
-    assert most_in_a_window(everybody, Rate(account, 1.0).window) <= account
+    assert most_in_a_window(everybody, Rate(account, 1.0).window) <= min(account, bucket or account)
     for user in "abc":
         assert most_in_a_window(requests.times(user), rate.window) <= rate.limit
         asked = {number: after for number, (_, after) in enumerate(arrivals)}
@@ -203,6 +204,182 @@ def test_the_guard_is_a_tenth_of_the_period_and_a_second_at_most() -> None:
     assert Rate(1, 1.0, guard=0.25).window == 1.25
 
 
+# --- what the account may do -----------------------------------------------------------------------------------------
+
+
+async def test_on_the_clouds_chats_and_looks_at_them_share_one_bucket_and_workflows_have_another() -> None:
+    """Source: coze.cn page get_benefit."""
+    limiter = LocalLimiter(limits(account_chat=2, account_workflow=3))
+    start = anyio.current_time()
+    for kind in ("chat", "chat_look", "chatflow", "workflow", "workflow_look", "bot_info", "other"):
+        await limiter.turn(kind, "u")
+    assert anyio.current_time() == start
+    with anyio.move_on_after(1.0) as scope:
+        await limiter.turn("chat_look", None)
+    assert scope.cancelled_caught
+    await limiter.turn("workflow", "u")
+    assert anyio.current_time() - start == pytest.approx(1.1, abs=TICK)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("chat", "chat"), ("chatflow", "chat"), ("workflow", "workflow"), ("upload", "upload"),
+     ("collaboration", "collaboration"), ("bot_info", "bot_info"), ("bot_management", "bot_management")],
+)  # fmt: skip
+async def test_every_class_of_requests_has_its_rate_per_user(kind: str, field: str) -> None:
+    limiter = LocalLimiter(limits(**{field: Rate(1, 10.0, guard=0.0)}))
+    start = anyio.current_time()
+    for user in ("a", "b"):
+        await limiter.turn(kind, user)
+    assert anyio.current_time() == start
+    await limiter.turn(kind, "a")
+    assert anyio.current_time() - start == pytest.approx(10.0, abs=TICK)
+    assert [name for name, known in KINDS.items() if known.rate == field and name != kind] in (
+        [], ["chat"], ["chatflow"]
+    )  # fmt: skip
+
+
+async def test_polls_leave_half_of_the_accounts_rate_to_what_starts_something() -> None:
+    limiter = LocalLimiter(limits(account=100, account_chat=4, account_workflow=50))
+    with limiter.polling("chat_look") as paced:
+        assert paced(1.0) == 1.0
+        with contextlib.ExitStack() as others:
+            for _ in range(9):
+                others.enter_context(limiter.polling("chat_look"))
+            # Ten looks may come twice a second: each waits 5 s.
+            assert paced(1.0) == 5.0
+            assert paced(7.0) == 7.0
+            with limiter.polling("workflow_look") as of_runs:
+                assert of_runs(0.01) == pytest.approx(11 / 50)
+        assert paced(1.0) == 1.0
+    with LocalLimiter(limits()).polling("chat_look") as paced:
+        assert paced(0.25) == 0.25
+
+
+async def test_what_was_learned_holds_at_once_for_those_too_who_wait_and_never_loosens_a_limit() -> None:
+    limiter = LocalLimiter(limits(account=5, account_chat=50))
+    start = anyio.current_time()
+    learned = limiter.learn({"account": 9, "account_chat": 2, "account_workflow": 3})
+    assert learned == limiter.limits == limits(account=5, account_chat=2, account_workflow=3)
+    for _ in range(3):
+        await limiter.turn("chat", "u")
+    assert anyio.current_time() - start == pytest.approx(1.1, abs=TICK)
+    requests = Requests(limiter)
+    async with anyio.create_task_group() as group:
+        for number in range(3):
+            group.start_soon(requests.ask, "u", number, anyio.current_time() + number / 100)
+        await anyio.sleep(0.5)
+        limiter.learn({"account_chat": 1})
+    # One turn was taken just before by the old rate; by the new one each second brings one more.
+    assert [then - before for before, then in pairwise(requests.times("u"))] == pytest.approx([1.1, 1.1], abs=0.02)
+
+
+def test_only_rates_of_the_account_can_be_learned() -> None:
+    with pytest.raises(ConfigurationError, match="chats_at_once"):
+        LocalLimiter().learn({"chats_at_once": 1})
+
+
+async def test_the_account_has_no_more_chats_at_once_than_allowed_whoever_they_belong_to() -> None:
+    limiter = LocalLimiter(limits(chats_at_once=2, account_at_once=3))
+    chats = Chats(limiter)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for number in range(6):
+            group.start_soon(chats.run, number, "ab"[number % 2])
+        await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0.5):
+            # Whoever gives up while the account is full leaves no place of the user taken.
+            await limiter.slot("c")
+        nobodys = await limiter.slot(None)
+        assert anyio.current_time() - start == pytest.approx(1.0, abs=TICK)
+        nobodys.release()
+    assert chats.most == 3
+    assert not limiter._places
+
+
+async def test_statistics_tell_what_was_let_through_and_what_waits() -> None:
+    limiter = LocalLimiter(limits(chat=Rate(2, 10.0, guard=0.0), chats_at_once=1))
+    assert limiter.statistics() == LimitStatistics(limits=limiter.limits)
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(limiter.turn, "chat", "u")
+        slot = await limiter.slot("u")
+        group.start_soon(limiter.slot, "u")
+        await anyio.sleep(4)
+        limiter.push_back("other", "u", 1.0)
+        expected = LimitStatistics(
+            turns=3, pushed_back=1, waiting=1, in_flight=1, chats_waiting=1, users=1, limits=limiter.limits
+        )
+        assert limiter.statistics() == expected
+        slot.release()
+    after = limiter.statistics()
+    assert (after.turns, after.delayed, after.waiting, after.in_flight, after.chats_waiting) == (3, 1, 0, 1, 0)
+    assert after.seconds_waited == pytest.approx(10.0, abs=TICK)
+    await limiter.turn("chat", "u")
+    with anyio.move_on_after(1):
+        await limiter.turn("chat", "u")
+    # What was not let through does not count.
+    assert limiter.statistics().turns == 4
+
+
+# --- conversations ---------------------------------------------------------------------------------------------------
+
+
+class Talks:
+    """Has conversations, and notes who had them, in order."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self.limiter = limiter
+        self.order: list[tuple[str, int]] = []
+
+    async def run(self, conversation_id: str, number: int) -> None:
+        place = await self.limiter.conversation(conversation_id)
+        self.order.append((conversation_id, number))
+        await anyio.sleep(1)
+        place.release()
+
+
+async def test_chats_of_one_conversation_follow_each_other_and_others_do_not_wait() -> None:
+    limiter = LocalLimiter(limits(chats_per_conversation=1))
+    talks = Talks(limiter)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for number in range(3):
+            for name in "ab":
+                group.start_soon(talks.run, name, number)
+            await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0.5):
+            await limiter.conversation("a")
+    assert anyio.current_time() - start == pytest.approx(3.0, abs=TICK)
+    assert [number for name, number in talks.order if name == "a"] == [0, 1, 2]
+    assert [number for name, number in talks.order if name == "b"] == [0, 1, 2]
+    assert not limiter._places
+
+
+async def test_a_task_does_not_wait_for_its_own_chat() -> None:
+    limiter = LocalLimiter(limits(chats_per_conversation=1))
+    first = await limiter.conversation("a")
+    second = await limiter.conversation("a")
+    second.release()
+    talks = Talks(limiter)
+    async with anyio.create_task_group() as group:
+        group.start_soon(talks.run, "a", 1)
+        await anyio.wait_all_tasks_blocked()
+        assert not talks.order
+        first.release()
+    assert talks.order == [("a", 1)]
+    assert not limiter._places
+
+
+async def test_without_a_limit_conversations_are_not_kept_apart() -> None:
+    talks = Talks(LocalLimiter(Limits.none()))
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for number in range(3):
+            group.start_soon(talks.run, "a", number)
+    assert anyio.current_time() - start == pytest.approx(1.0, abs=TICK)
+
+
 # --- pushed back by the server ---------------------------------------------------------------------------------------
 
 
@@ -246,6 +423,25 @@ async def test_idle_users_are_forgotten() -> None:
         await limiter.turn("chat", f"late {number}")
     assert not [user for _, user in limiter._lanes if user.startswith("early")]
     assert len(limiter._lanes) == 251
+
+
+async def test_users_who_stay_away_are_forgotten_by_the_requests_of_those_who_stay() -> None:
+    limiter = LocalLimiter(limits(chat=EXACT, bot_info=Rate(10**9, 1.0)))
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(10_000):
+        await limiter.turn("chat", f"early {number}")
+    full = tracemalloc.get_traced_memory()[0] - before
+    await anyio.sleep(EXACT.window + 1)
+    for _ in range(25_000):
+        await limiter.turn("bot_info", "u")
+    assert limiter.statistics().users == 1
+    limiter._lanes["bot_info", "u"].turns.clear()
+    left = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    # What is left is the table itself, which Python does not shrink.
+    assert left < full / 3
 
 
 async def test_a_user_with_turns_in_the_window_or_a_pause_is_not_forgotten() -> None:
