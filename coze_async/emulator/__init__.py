@@ -28,6 +28,7 @@ from ._faults import (
     WrongContentType,
 )
 from ._form import ReceivedFile, ReceivedForm
+from ._limits import EmulatorLimits, Quota
 from ._oauth import OAuthApp, OAuthServer
 from ._scripts import (
     Answer,
@@ -62,6 +63,7 @@ __all__ = [
     "Dialect",
     "EmulatedResponse",
     "Emulator",
+    "EmulatorLimits",
     "ErrorEvent",
     "Failure",
     "Fault",
@@ -69,6 +71,7 @@ __all__ = [
     "Node",
     "OAuthApp",
     "OAuthServer",
+    "Quota",
     "ReceivedFile",
     "ReceivedForm",
     "RecordedRequest",

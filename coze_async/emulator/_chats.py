@@ -5,12 +5,21 @@ import math
 import anyio
 
 from ._body import EmulatedResponse
+from ._bots import script_of
 from ._checks import check_chat, objects
-from ._scripts import ChatInput, default_bot, play_bot
+from ._fields import Fields
+from ._scripts import ChatInput, Failure, Script, play_bot
 from ._state import ChatState, Event
 from ._turns import Turn, new_chat
 from ._wire import Refusal
 from ._world import RecordedRequest, World
+
+# The words are our own; the codes and what they mean: coze.cn page coze_error_codes, coze-py issue 425.
+_SPENT = {
+    4008: "The daily quota of this bot is used up.",
+    4011: "The token balance of this account is not sufficient.",
+    4028: "The free quota or the credits of this account are used up.",
+}
 
 
 async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -23,10 +32,8 @@ async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
     saved = wire.dialect != "cloud" or body.get("auto_save_history") is not False
     if not streamed and not saved:
         raise Refusal(4000, "auto_save_history must be true when stream is false.")
-    if wire.dialect == "plus" and world.state.calls_in_a_minute(user_id) > 60:
-        raise Refusal(429, "Too many requests: 60 chats a minute for one user.", status=429)
     try:
-        turn = await _first_turn(world, request, bot_id=bot_id, user_id=user_id)
+        turn = await _first_turn(world, request, bot_id=bot_id, user_id=user_id, saved=saved)
     except Refusal as refusal:
         if not (streamed and wire.stream_by_default):
             raise
@@ -34,7 +41,6 @@ async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
         error = Event("error", {"code": 103200002, "msg": refusal.msg})
         return world.stream([error], wire.chat_events())
     chat = turn.begin()
-    chat.saved = saved
     if streamed:
         return world.stream_chat(chat, wire.chat_events())
     if wire.dialect == "plus":
@@ -43,7 +49,7 @@ async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
     return wire.json(200, {"data": wire.chat(chat), "code": 0, "msg": "", **wire.base_resp})
 
 
-async def _first_turn(world: World, request: RecordedRequest, *, bot_id: str, user_id: str) -> Turn:
+async def _first_turn(world: World, request: RecordedRequest, *, bot_id: str, user_id: str, saved: bool) -> Turn:
     body = request.fields()
     conversation_id = request.query.get("conversation_id")
     if world.wire.dialect != "cloud":
@@ -53,14 +59,16 @@ async def _first_turn(world: World, request: RecordedRequest, *, bot_id: str, us
         conversation.chat.settle(world.state.now())
         if conversation.chat.running:
             raise Refusal(4016, f"Conversation {conversation.id} is occupied: another chat runs in it.")
-    script = world.bots.get(bot_id, default_bot)
-    if script is None:
-        raise Refusal(4015, f"The bot {bot_id} has not been published to the channel Agent As API.")
-    chat = new_chat(world, conversation, body, bot_id=bot_id, user_id=user_id)
-    given = ChatInput(bot_id, user_id, conversation.id, chat.question, tuple(conversation.questions), body)
+    script = script_of(world, bot_id, Fields(body))
+    spent = world.quota.is_spent(world.state.used["chats"], world.state.used["tokens"])
+    if spent and world.quota.code != 4028:
+        raise Refusal(world.quota.code, _SPENT[world.quota.code])
+    chat = new_chat(world, conversation, body, bot_id=bot_id, user_id=user_id, saved=saved)
+    given = ChatInput(bot_id, user_id, conversation.id, chat.question, world.history(conversation), body)
     conversation.chat = chat  # From here on the conversation is occupied, however long the script is being made.
     try:
-        return Turn(world, conversation, chat, await play_bot(script, given))
+        played = Script(failure=Failure(4028, _SPENT[4028])) if spent else await play_bot(script, given)
+        return Turn(world, conversation, chat, played)
     except BaseException:
         conversation.chat = None
         raise

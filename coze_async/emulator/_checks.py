@@ -60,12 +60,24 @@ def check_messages(messages: Sequence[Mapping[str, Any]], *, most: int, text_onl
     for index, message in enumerate(messages):
         if message.get("content_type") != "object_string":
             continue
-        kinds = [item.get("type") for item in _items(str(message.get("content", "")))]
-        texts = kinds.count("text")
-        if texts > 1 or texts == len(kinds):
-            raise Refusal(4000, "An object_string message takes one text at most, and only beside a file or an image.")
+        texts = _texts_beside_files(str(message.get("content", "")))
         if not texts and not any(plain[max(index - 1, 0) : index + 2]):
             raise Refusal(4000, "A message of files alone needs a text message before or after it.")
+
+
+def check_content(content: str, content_type: str) -> None:
+    """Refuse the content of a single message that breaks the documented limits."""
+    if content_type == "object_string":
+        _texts_beside_files(content)
+
+
+def _texts_beside_files(content: str) -> int:
+    """How many texts an object_string holds: one at most, and only beside a file or an image."""
+    kinds = [item.get("type") for item in _items(content)]
+    texts = kinds.count("text")
+    if texts > 1 or texts == len(kinds):
+        raise Refusal(4000, "An object_string message takes one text at most, and only beside a file or an image.")
+    return texts
 
 
 def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
 import anyio
 
@@ -11,6 +11,7 @@ from . import _routes
 from ._body import EmulatedResponse
 from ._faults import Fault, Faults
 from ._form import ReceivedForm
+from ._limits import EmulatorLimits, Quota
 from ._oauth import OAuthServer
 from ._scripts import BotScript, FlowScript, Script, WorkflowScript
 from ._state import ChatState, RunState
@@ -40,19 +41,39 @@ class Emulator:
         dialect: Which server it is: "cloud" (coze.cn, coze.com), "studio" (Coze Studio) or "plus" (Coze Plus as
             documented).
         pace: Seconds between two pieces of a streamed text. With 0 they come as fast as they are read.
-        tokens: The bearer tokens that are accepted. None accepts every token that does not start with "bad".
+        tokens: The bearer tokens that are accepted, or for each of them the permissions it has, under the names of the
+            console, such as `{"pat_x": {"chat", "getChat"}}`: what it lacks is refused with 4101. None accepts every
+            token that does not start with "bad".
+        limits: How many calls are taken; None takes them all, but for the rates of Coze Plus.
+        quota: What the account has left: so many chats, or a `Quota`. None is no end.
+
+    Raises:
+        ValueError: there is no such dialect.
     """
 
     url = "http://coze.emulator"
     """A base URL for the in-process transport, which serves any host."""
 
-    def __init__(self, dialect: Dialect = "cloud", *, pace: float = 0.0, tokens: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect = "cloud",
+        *,
+        pace: float = 0.0,
+        tokens: Iterable[str] | Mapping[str, Collection[str]] | None = None,
+        limits: EmulatorLimits | None = None,
+        quota: int | Quota | None = None,
+    ) -> None:
         if dialect not in WIRES:
             raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
         self.requests: list[RecordedRequest] = []
         """Every request in the order of arrival, refused ones too."""
-        self._world = World(WIRES[dialect](), pace)
-        self._tokens = None if tokens is None else frozenset(tokens)
+        self._world = World(
+            WIRES[dialect](),
+            pace,
+            tokens=_permissions(tokens),
+            limits=limits or EmulatorLimits(),
+            quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
+        )
         self._faults = Faults()
 
     @property
@@ -144,7 +165,7 @@ class Emulator:
         self.requests.append(request)
 
         async def answer() -> EmulatedResponse:
-            return await _routes.answer(self._world, request, self._accepts)
+            return await _routes.answer(self._world, request)
 
         fault = self._faults.take(request.method, path)
         return await answer() if fault is None else await fault.meet(answer, self._world)
@@ -178,10 +199,15 @@ class Emulator:
 
         await serve(self.app(), host, port, task_status)
 
-    def _accepts(self, token: str) -> bool:
-        if self._tokens is not None:
-            return token in self._tokens
-        return bool(token) and not token.startswith("bad")
+
+def _permissions(
+    tokens: Iterable[str] | Mapping[str, Collection[str]] | None,
+) -> Mapping[str, frozenset[str] | None] | None:
+    """The permissions of each token; None for all of them, and None alone if every token is accepted."""
+    if isinstance(tokens, Mapping):
+        named = cast("Mapping[str, Collection[str]]", tokens)
+        return {token: frozenset(names) for token, names in named.items()}
+    return None if tokens is None else dict.fromkeys(tokens)
 
 
 def _parsed(body: bytes) -> Any:

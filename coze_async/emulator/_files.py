@@ -30,7 +30,7 @@ _PIECE = 4096
 async def upload(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/files/upload."""
     cloud = world.wire.dialect == "cloud"
-    received = _file_of(request, MOST, TYPES if cloud else _ANY)
+    received = file_of(request, MOST, TYPES if cloud else _ANY)
     file_id = world.state.new_id()
     written: dict[str, Any] = {"id": file_id, "bytes": received.size, "file_name": received.name}
     if cloud:
@@ -39,16 +39,14 @@ async def upload(world: World, request: RecordedRequest) -> EmulatedResponse:
         # Coze Studio source 4f786d6: other keys, and where it lies.
         uri = f"BIZ_BOT_ICON/{file_id}{PurePath(received.name).suffix}"
         written |= {"CreatedAt": world.state.unix_time(), "uri": uri, "url": f"http://storage.emulator/{uri}"}
-    world.state.files[file_id] = written
+    world.state.keep("file", written)
     return world.wire.succeed(written)
 
 
 async def retrieve(world: World, request: RecordedRequest) -> EmulatedResponse:
     """GET /v1/files/retrieve."""
     file_id = request.query.get("file_id", "")
-    if file_id not in world.state.files:
-        raise Refusal(4200, f"The file {file_id} does not exist.")
-    return world.wire.succeed(world.state.files[file_id])
+    return world.wire.succeed(world.find("file", file_id))
 
 
 async def speak(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -78,7 +76,7 @@ async def speak(world: World, request: RecordedRequest) -> EmulatedResponse:
 
 async def transcribe(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/audio/transcriptions."""
-    received = _file_of(request, MOST_OF_A_RECORDING, RECORDINGS)
+    received = file_of(request, MOST_OF_A_RECORDING, RECORDINGS)
     text = spoken(received.head)
     return world.wire.succeed({"text": f"You hear {received.name}." if text is None else text})
 
@@ -88,7 +86,7 @@ def _pieces(sound: bytes, pace: float) -> Iterator[Step]:
         yield pace, sound[start : start + _PIECE]
 
 
-def _file_of(request: RecordedRequest, most: int, types: re.Pattern[str]) -> ReceivedFile:
+def file_of(request: RecordedRequest, most: int, types: re.Pattern[str]) -> ReceivedFile:
     """The file of a form, if it is one that is taken."""
     form = request.body
     if not isinstance(form, ReceivedForm):

@@ -1,58 +1,352 @@
-"""The route table: which dialect answers which method and path, and by whom."""
+"""The route table: which dialect answers which method and path, by whom, with which permission, counted how."""
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
+from typing import Any, NamedTuple, TypeAlias
 
-from . import _catalog, _chats, _files, _workflows
+from . import (
+    _account,
+    _bots,
+    _chats,
+    _conversations,
+    _datasets,
+    _files,
+    _flows,
+    _plugins,
+    _studio,
+    _voices,
+    _workflows,
+    _workspaces,
+)
 from ._body import EmulatedResponse
+from ._limits import Bucket, Kind
 from ._oauth import answer as oauth_answer
 from ._wire import Refusal
 from ._world import RecordedRequest, World
 
-_Handler = Callable[..., Awaitable[EmulatedResponse]]
+_Answer: TypeAlias = EmulatedResponse | Mapping[str, Any] | list[Any] | None
+Handler: TypeAlias = Callable[..., _Answer | Awaitable[EmulatedResponse]]
+"""Answers a request: with a response, or with the data of the usual envelope."""
 
-_EVERYWHERE = "cloud studio plus"
-_SELF_HOSTED = "studio plus"
-_ROUTES: list[tuple[str, str, str, _Handler]] = [
-    (_EVERYWHERE, "POST", "/v3/chat", _chats.create),
+
+class Route(NamedTuple):
+    """One route."""
+
+    dialects: str
+    method: str
+    path: str
+    permission: str
+    """What a token must be allowed to do (the pages' names), with blanks between several."""
+    handler: Handler
+    bucket: Bucket | None = None
+    kind: Kind | None = None
+
+
+_ALL = "cloud studio plus"
+_STUDIO = "cloud studio"
+_OWN = "studio plus"
+
+ROUTES: list[Route] = [
+    Route(_ALL, "POST", "/v3/chat", "chat", _chats.create, "chat", "chat"),
     # The real cloud takes both; GET is the documented one.
-    ("cloud studio", "GET", "/v3/chat/retrieve", _chats.retrieve),
-    ("cloud", "POST", "/v3/chat/retrieve", _chats.retrieve),
-    ("cloud studio", "GET", "/v3/chat/message/list", _chats.list_messages),
-    ("cloud", "POST", "/v3/chat/message/list", _chats.list_messages),
-    (_EVERYWHERE, "POST", "/v3/chat/cancel", _chats.cancel),
-    ("cloud", "POST", "/v3/chat/submit_tool_outputs", _chats.submit_tool_outputs),
-    (_EVERYWHERE, "POST", "/v1/workflow/run", _workflows.run),
-    (_EVERYWHERE, "POST", "/v1/workflow/stream_run", _workflows.stream_run),
-    (_EVERYWHERE, "POST", "/v1/workflow/stream_resume", _workflows.stream_resume),
-    ("cloud", "POST", "/v1/workflows/resume", _workflows.resume),
-    ("cloud", "GET", "/v1/workflows/{workflow_id}/run_histories/{execute_id}", _workflows.history),
-    (_SELF_HOSTED, "GET", "/v1/workflow/get_run_history", _workflows.studio_history),
-    (_EVERYWHERE, "POST", "/v1/workflows/chat", _workflows.chatflow),
-    (_EVERYWHERE, "POST", "/v1/conversation/create", _catalog.create_conversation),
-    (_EVERYWHERE, "GET", "/v1/bots/{bot_id}", _catalog.bot),
-    (_EVERYWHERE, "GET", "/v1/bot/get_online_info", _catalog.online_bot),
-    (_EVERYWHERE, "POST", "/v1/files/upload", _files.upload),
-    ("cloud", "GET", "/v1/files/retrieve", _files.retrieve),
-    ("cloud", "POST", "/v1/audio/speech", _files.speak),
-    ("cloud", "POST", "/v1/audio/transcriptions", _files.transcribe),
-    (_EVERYWHERE, "GET", "/v1/workspaces", _catalog.workspaces),
-    (_EVERYWHERE, "GET", "/v1/users/me", _catalog.me),
-    (_SELF_HOSTED, "POST", "/api/draftbot/create", _catalog.create_draft),
-    (_SELF_HOSTED, "POST", "/api/draftbot/update_display_info", _catalog.update_draft),
-    (_SELF_HOSTED, "POST", "/api/draftbot/publish", _catalog.publish_draft),
-    (_SELF_HOSTED, "POST", "/api/conversation/chat", _catalog.web_chat),
+    Route(_STUDIO, "GET", "/v3/chat/retrieve", "getChat", _chats.retrieve, "chat"),
+    Route("cloud", "POST", "/v3/chat/retrieve", "getChat", _chats.retrieve, "chat"),
+    Route(_STUDIO, "GET", "/v3/chat/message/list", "chat listMessage", _chats.list_messages, "chat"),
+    Route("cloud", "POST", "/v3/chat/message/list", "chat listMessage", _chats.list_messages, "chat"),
+    Route(_ALL, "POST", "/v3/chat/cancel", "cancelChat", _chats.cancel),
+    Route("cloud", "POST", "/v3/chat/submit_tool_outputs", "submitToolChat", _chats.submit_tool_outputs),
+    Route(_ALL, "POST", "/v1/workflow/run", "run", _workflows.run, "workflow"),
+    Route(_ALL, "POST", "/v1/workflow/stream_run", "run", _workflows.stream_run, "workflow"),
+    Route(_ALL, "POST", "/v1/workflow/stream_resume", "run", _workflows.stream_resume),
+    Route("cloud", "POST", "/v1/workflows/resume", "run", _workflows.resume),
+    Route(
+        "cloud",
+        "GET",
+        "/v1/workflows/{workflow_id}/run_histories/{execute_id}",
+        "listRunHistory",
+        _workflows.history,
+        "workflow",
+    ),
+    Route(
+        "cloud",
+        "GET",
+        "/v1/workflows/{workflow_id}/run_histories/{execute_id}/execute_nodes/{node_execute_uuid}",
+        "listRunHistory",
+        _workflows.node_output,
+        "workflow",
+    ),
+    Route(_OWN, "GET", "/v1/workflow/get_run_history", "listRunHistory", _workflows.studio_history, "workflow"),
+    Route(_ALL, "POST", "/v1/workflows/chat", "run", _workflows.chatflow, "workflow", "chat"),
+    Route(_ALL, "POST", "/v1/conversation/create", "createConversation", _conversations.create),
+    Route(_STUDIO, "GET", "/v1/conversation/retrieve", "retrieveConversation", _conversations.retrieve),
+    Route(_ALL, "GET", "/v1/conversations", "listConversation", _conversations.listing),
+    Route(_ALL, "PUT", "/v1/conversations/{conversation_id}", "editConversation", _conversations.update),
+    Route(_ALL, "DELETE", "/v1/conversations/{conversation_id}", "editConversation", _conversations.delete),
+    Route(_ALL, "POST", "/v1/conversations/{conversation_id}/clear", "editConversation", _conversations.clear),
+    Route("cloud", "POST", "/v1/conversation/message/create", "createMessage", _conversations.create_message),
+    Route("cloud", "GET", "/v1/conversation/message/retrieve", "retrieveMessage", _conversations.retrieve_message),
+    Route("cloud", "POST", "/v1/conversation/message/modify", "modifyMessage", _conversations.modify_message),
+    Route("cloud", "POST", "/v1/conversation/message/delete", "deleteMessage", _conversations.delete_message),
+    Route(_ALL, "POST", "/v1/conversation/message/list", "chat listMessage", _conversations.list_messages),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/conversations/{conversation_id}/messages/{message_id}/feedback",
+        "feedback",
+        _conversations.create_feedback,
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/conversations/{conversation_id}/messages/{message_id}/feedback",
+        "feedback",
+        _conversations.delete_feedback,
+    ),
+    Route("cloud", "POST", "/v1/bot/create", "createBot", _bots.create, None, "bot_management"),
+    Route("cloud", "POST", "/v1/bot/update", "edit", _bots.update, None, "bot_management"),
+    Route("cloud", "POST", "/v1/bot/publish", "publish", _bots.publish, None, "bot_management"),
+    Route("cloud", "POST", "/v1/bots/{bot_id}/unpublish", "disconnectBot", _bots.unpublish, None, "bot_management"),
+    Route(_ALL, "GET", "/v1/bots/{bot_id}", "getMetadata", _bots.retrieve, None, "bot_info"),
+    Route(_ALL, "GET", "/v1/bot/get_online_info", "getMetadata", _bots.retrieve_online, None, "bot_info"),
+    Route("cloud", "GET", "/v1/bots", "listBot", _bots.listing, None, "bot_info"),
+    Route("cloud", "GET", "/v1/space/published_bots_list", "getPublishedBot", _bots.listing_v1, None, "bot_info"),
+    Route("cloud", "GET", "/v1/bots/{bot_id}/versions", "Bot.listVersion", _bots.versions, None, "bot_info"),
+    Route("cloud", "POST", "/v1/bots/{bot_id}/collaboration_mode", "Bot.switchDevelopMode", _bots.set_mode),
+    Route(_ALL, "POST", "/v1/files/upload", "uploadFile", _files.upload, "upload"),
+    Route("cloud", "GET", "/v1/files/retrieve", "retrieveFile", _files.retrieve),
+    Route("cloud", "POST", "/v1/audio/speech", "createSpeech", _files.speak),
+    Route("cloud", "POST", "/v1/audio/transcriptions", "createTranscription", _files.transcribe),
+    Route("cloud", "GET", "/v1/workspaces", "listWorkspace", _workspaces.listing),
+    Route("cloud", "POST", "/v1/workspaces", "createWorkspace", _workspaces.create),
+    Route("cloud", "PUT", "/v1/workspaces/{workspace_id}", "Workspace.update", _workspaces.update),
+    Route("cloud", "POST", "/v1/workspaces/{workspace_id}/members", "addMember", _workspaces.add_members),
+    Route("cloud", "DELETE", "/v1/workspaces/{workspace_id}/members", "removeMember", _workspaces.remove_members),
+    Route("cloud", "GET", "/v1/workspaces/{workspace_id}/members", "readMember", _workspaces.list_members),
+    Route("cloud", "GET", "/v1/folders", "listFolder", _workspaces.list_folders),
+    Route("cloud", "GET", "/v1/folders/{folder_id}", "readFolder", _workspaces.retrieve_folder),
+    Route("cloud", "GET", "/v1/apps", "listApp", _workspaces.list_apps),
+    Route("cloud", "POST", "/v1/templates/{template_id}/duplicate", "", _workspaces.duplicate_template),
+    Route("cloud", "POST", "/v1/entities/copy_tasks", "", _workspaces.create_copy_task),
+    Route("cloud", "GET", "/v1/entities/copy_tasks/{task_id}", "", _workspaces.retrieve_copy_task),
+    Route("cloud", "POST", "/v1/bots/{bot_id}/collaborators", "Bot.addCollaborator", _workspaces.add_bot_collaborator),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/bots/{bot_id}/collaborators/{user_id}",
+        "Bot.removeCollaborator",
+        _workspaces.remove_bot_collaborator,
+    ),
+    Route(
+        "cloud", "POST", "/v1/apps/{app_id}/collaborators", "Project.addCollaborator", _workspaces.add_app_collaborator
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/apps/{app_id}/collaborators/{user_id}",
+        "Project.removeCollaborator",
+        _workspaces.remove_app_collaborator,
+    ),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/workflows/{workflow_id}/collaborators",
+        "Workflow.addCollaborator",
+        _workspaces.add_workflow_collaborator,
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/workflows/{workflow_id}/collaborators/{user_id}",
+        "Workflow.removeCollaborator",
+        _workspaces.remove_workflow_collaborator,
+    ),
+    Route("cloud", "GET", "/v1/workflows", "listWorkflow", _flows.listing),
+    Route(_ALL, "GET", "/v1/workflows/{workflow_id}", "getMetaData", _flows.retrieve),
+    Route("cloud", "GET", "/v1/workflows/{workflow_id}/versions", "listVersion", _flows.versions),
+    Route(
+        "cloud", "POST", "/v1/workflows/{workflow_id}/collaboration_mode", "Workflow.switchDevelopMode", _flows.set_mode
+    ),
+    Route(_STUDIO, "POST", "/v1/datasets", "createKnowledge", _datasets.create),
+    Route(_STUDIO, "GET", "/v1/datasets", "listKnowledge", _datasets.listing),
+    Route(_STUDIO, "PUT", "/v1/datasets/{dataset_id}", "update", _datasets.update),
+    Route(_STUDIO, "DELETE", "/v1/datasets/{dataset_id}", "delete", _datasets.delete),
+    Route(_STUDIO, "POST", "/v1/datasets/{dataset_id}/process", "readDocumentProgress", _datasets.process),
+    Route(_STUDIO, "GET", "/v1/datasets/{dataset_id}/images", "listPhoto", _datasets.list_images),
+    Route("cloud", "PUT", "/v1/datasets/{dataset_id}/images/{document_id}", "updatePhoto", _datasets.update_image),
+    Route(_STUDIO, "POST", "/open_api/knowledge/document/create", "createDocument", _datasets.create_documents),
+    Route(_STUDIO, "POST", "/open_api/knowledge/document/update", "updateDocument", _datasets.update_document),
+    Route(_STUDIO, "POST", "/open_api/knowledge/document/delete", "deleteDocument", _datasets.delete_documents),
+    Route(_STUDIO, "POST", "/open_api/knowledge/document/list", "listDocument", _datasets.list_documents),
+    Route("cloud", "GET", "/v1/variables", "readVariable", _account.read_variables),
+    Route("cloud", "PUT", "/v1/variables", "updateVariable", _account.set_variables),
+    Route("cloud", "GET", "/v1/users/me", "", _account.me),
+    Route("cloud", "GET", "/v1/commerce/benefit/benefits/get", "getBenefit", _account.benefits),
+    Route("cloud", "POST", "/v1/commerce/benefit/limitations", "createBenefitLimitation", _account.create_limitation),
+    Route("cloud", "GET", "/v1/commerce/benefit/limitations", "listBenefitLimitation", _account.list_limitations),
+    Route(
+        "cloud",
+        "PUT",
+        "/v1/commerce/benefit/limitations/{benefit_id}",
+        "updateBenefitLimitation",
+        _account.update_limitation,
+    ),
+    Route("cloud", "POST", "/v1/commerce/benefit/bill_tasks", "createBillDownloadTask", _account.create_bill_task),
+    Route("cloud", "GET", "/v1/commerce/benefit/bill_tasks", "listBillDownloadTask", _account.list_bill_tasks),
+    Route("cloud", "POST", "/v1/api_apps", "createApiApp", _account.create_api_app),
+    Route("cloud", "PUT", "/v1/api_apps/{app_id}", "updateApiApp", _account.update_api_app),
+    Route("cloud", "DELETE", "/v1/api_apps/{app_id}", "deleteApiApp", _account.delete_api_app),
+    Route("cloud", "GET", "/v1/api_apps", "listApiApp", _account.list_api_apps),
+    Route("cloud", "POST", "/v1/api_apps/{api_app_id}/events", "subscribeApiAppEvent", _account.subscribe),
+    Route("cloud", "DELETE", "/v1/api_apps/{api_app_id}/events", "unsubscribeApiAppEvent", _account.unsubscribe),
+    Route("cloud", "GET", "/v1/api_apps/{api_app_id}/events", "listApiApp", _account.list_events),
+    Route("cloud", "POST", "/v1/connectors/{connector_id}/install", "installConnector", _account.install_connector),
+    Route(
+        "cloud", "POST", "/v1/connectors/{connector_id}/user_configs", "bindConnectorConfig", _account.bind_connector
+    ),
+    Route(
+        "cloud", "PUT", "/v1/connectors/{connector_id}/bots/{bot_id}", "Connector.botUpdateProfile", _account.review_bot
+    ),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/enterprises/{enterprise_id}/members",
+        "Enterprise.batchAddPeople",
+        _account.add_enterprise_member,
+    ),
+    Route(
+        "cloud",
+        "PUT",
+        "/v1/enterprises/{enterprise_id}/members/{user_id}",
+        "Enterprise.updatePeople",
+        _account.update_enterprise_member,
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/enterprises/{enterprise_id}/members/{user_id}",
+        "Enterprise.removePeople",
+        _account.remove_enterprise_member,
+    ),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/enterprises/{enterprise_id}/organizations",
+        "Enterprise.createOrganization",
+        _account.create_organization,
+    ),
+    Route(
+        "cloud",
+        "GET",
+        "/v1/enterprises/{enterprise_id}/organizations",
+        "Enterprise.listOrganization",
+        _account.list_organizations,
+    ),
+    Route(
+        "cloud",
+        "PUT",
+        "/v1/organizations/{organization_id}",
+        "Account.updateOrganization",
+        _account.update_organization,
+    ),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/organizations/{organization_id}/members",
+        "batchAddOrganizationPeople",
+        _account.add_organization_members,
+    ),
+    Route(
+        "cloud",
+        "GET",
+        "/v1/organizations/{organization_id}/members",
+        "Account.listOrganizationPeople",
+        _account.list_organization_members,
+    ),
+    Route(
+        "cloud",
+        "PUT",
+        "/v1/organizations/{organization_id}/members/{user_id}",
+        "updateOrganizationPeople",
+        _account.update_organization_member,
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/organizations/{organization_id}/members/{user_id}",
+        "Account.removeOrganizationPeople",
+        _account.remove_organization_member,
+    ),
+    Route("cloud", "POST", "/v1/audio/voices/clone", "createVoice", _voices.clone),
+    Route("cloud", "GET", "/v1/audio/voices", "listVoice", _voices.list_voices),
+    Route("cloud", "POST", "/v1/audio/voiceprint_groups", "createVoiceprintGroup", _voices.create_group),
+    Route("cloud", "GET", "/v1/audio/voiceprint_groups", "listVoiceprintGroup", _voices.list_groups),
+    Route("cloud", "PUT", "/v1/audio/voiceprint_groups/{group_id}", "updateVoiceprintGroup", _voices.update_group),
+    Route("cloud", "DELETE", "/v1/audio/voiceprint_groups/{group_id}", "deleteVoiceprintGroup", _voices.delete_group),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/audio/voiceprint_groups/{group_id}/speaker_identify",
+        "identifyInVoiceprintGroup",
+        _voices.identify,
+    ),
+    Route(
+        "cloud",
+        "POST",
+        "/v1/audio/voiceprint_groups/{group_id}/features",
+        "createVoiceprintFeature",
+        _voices.create_voiceprint,
+    ),
+    Route(
+        "cloud",
+        "GET",
+        "/v1/audio/voiceprint_groups/{group_id}/features",
+        "listVoiceprintFeature",
+        _voices.list_voiceprints,
+    ),
+    Route(
+        "cloud",
+        "PUT",
+        "/v1/audio/voiceprint_groups/{group_id}/features/{feature_id}",
+        "updateVoiceprintFeature",
+        _voices.update_voiceprint,
+    ),
+    Route(
+        "cloud",
+        "DELETE",
+        "/v1/audio/voiceprint_groups/{group_id}/features/{feature_id}",
+        "deleteVoiceprintFeature",
+        _voices.delete_voiceprint,
+    ),
+    Route("cloud", "POST", "/v1/audio/rooms", "createRoom", _voices.create_room),
+    Route("cloud", "GET", "/v1/audio/live/{live_id}", "", _voices.retrieve_live),
+    Route("cloud", "GET", "/v1/stores/plugins", "", _plugins.list_plugins),
+    Route("cloud", "GET", "/v1/stores/categories", "", _plugins.list_categories),
+    Route("cloud", "GET", "/v1/plugins/mget", "Plugin.getPlugin", _plugins.retrieve_several, "plugin"),
+    Route("cloud", "GET", "/v1/plugins/{plugin_id}", "Plugin.getPlugin", _plugins.retrieve, "plugin"),
+    Route("cloud", "POST", "/v1/plugins/{plugin_id}/tools/call", "Plugin.callTool", _plugins.call_tool, "plugin"),
+    # A session instead of a token.
+    Route(_OWN, "POST", "/api/draftbot/create", "", _studio.create_draft, None, "bot_management"),
+    Route(_OWN, "POST", "/api/draftbot/update_display_info", "", _studio.update_draft, None, "bot_management"),
+    Route(_OWN, "POST", "/api/draftbot/publish", "", _studio.publish_draft, None, "bot_management"),
+    Route(_OWN, "POST", "/api/conversation/chat", "", _studio.web_chat, None, "chat"),
 ]
-_PATTERNS = [
-    (dialects.split(), method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler)
-    for dialects, method, path, handler in _ROUTES
-]
+_EXACT = {
+    (dialect, route.method, route.path): route
+    for route in ROUTES
+    for dialect in route.dialects.split()
+    if "{" not in route.path
+}
+_PATTERNS: dict[tuple[str, str, int], list[tuple[re.Pattern[str], Route]]] = {}
+for _route in ROUTES:
+    for _dialect in _route.dialects.split() if "{" in _route.path else ():
+        _pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", _route.path))
+        _PATTERNS.setdefault((_dialect, _route.method, _route.path.count("/")), []).append((_pattern, _route))
 
 
-async def answer(world: World, request: RecordedRequest, is_valid: Callable[[str], bool]) -> EmulatedResponse:
+async def answer(world: World, request: RecordedRequest) -> EmulatedResponse:
     """Do what `request` asks for; what is refused becomes the dialect's error envelope."""
-    if world.wire.dialect == "cloud":
+    if world.is_cloud:
         granted = oauth_answer(
             world.oauth, world.wire, request.method, request.path, request.query, request.headers, request.body
         )
@@ -60,25 +354,53 @@ async def answer(world: World, request: RecordedRequest, is_valid: Callable[[str
             return granted
     found = _find(world, request)
     if found is None:
-        return EmulatedResponse(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found")
-    handler, names = found
+        _, headers = world.wire.log_headers()
+        return EmulatedResponse(404, {**headers, "content-type": "text/plain; charset=utf-8"}, b"404 page not found")
+    route, names = found
     try:
-        if request.path.startswith("/api/"):
-            _catalog.check_session(request)
-        else:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            # A token that this server has made is good until its end.
-            verdict = world.oauth.judge(token.strip())
-            if scheme.lower() != "bearer" or not (is_valid(token.strip()) if verdict is None else verdict):
-                raise world.wire.unauthorized()
-        return await handler(world, request, **names)
+        _admit(world, request, route)
+        made = route.handler(world, request, **names)
+        if isawaitable(made):
+            made = await made
+        return made if isinstance(made, EmulatedResponse) else world.wire.succeed(made)
     except Refusal as refusal:
         return world.wire.refuse(refusal)
 
 
-def _find(world: World, request: RecordedRequest) -> tuple[_Handler, dict[str, Any]] | None:
-    for dialects, method, pattern, handler in _PATTERNS:
+def _admit(world: World, request: RecordedRequest, route: Route) -> None:
+    """Refuse who may not do this, and what comes too often."""
+    token = request.headers.get("authorization", "")
+    if request.path.startswith("/api/"):
+        _studio.check_session(request)
+        token = request.headers.get("cookie", "")
+    else:
+        scheme, _, secret = token.partition(" ")
+        allowed = world.permissions_of(secret.strip() if scheme.lower() == "bearer" else "")
+        missing = [] if allowed is None else [name for name in route.permission.split() if name not in allowed]
+        if missing:
+            raise Refusal(4101, f"The token lacks the permission {' and '.join(missing)}.", status=403)
+    limit = None if route.bucket is None else world.limits.of(route.bucket)
+    if limit is not None and not world.windows.admit(("account", str(route.bucket)), world.state.now(), limit, 1.0):
+        raise Refusal(4013, f"The API request rate exceeds {limit} requests per second.", status=429)
+    most = world.per_user.get(route.kind or "")
+    if most is not None:
+        user = _user_of(request) if route.kind == "chat" else token
+        if not world.windows.admit((str(route.kind), user), world.state.now(), most, 60.0):
+            raise Refusal(429, f"Too many requests: {most} a minute for one user.", status=429)
+
+
+def _user_of(request: RecordedRequest) -> str:
+    """Whom a chat is for."""
+    return str(request.body.get("user_id")) if isinstance(request.body, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+
+
+def _find(world: World, request: RecordedRequest) -> tuple[Route, dict[str, str]] | None:
+    key = (world.wire.dialect, request.method)
+    exact = _EXACT.get((*key, request.path))
+    if exact is not None:
+        return exact, {}
+    for pattern, route in _PATTERNS.get((*key, request.path.count("/")), ()):
         match = pattern.fullmatch(request.path)
-        if match and method == request.method and world.wire.dialect in dialects:
-            return handler, match.groupdict()
+        if match:
+            return route, match.groupdict()
     return None

@@ -1,16 +1,19 @@
-"""What an emulated server remembers: conversations, chats, workflow runs, and the time."""
+"""What an emulated server remembers: conversations, chats, workflow runs, rows of all other kinds, and the time."""
 
 import itertools
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import anyio
 
 from ._scripts import Ask, Failure, Script, WorkflowScript
+
+Row: TypeAlias = dict[str, Any]
+"""One thing that was made through the API: JSON values by name, with its `id`."""
 
 
 class Event(NamedTuple):
@@ -24,11 +27,20 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Conversation:
-    """A conversation: the questions asked in it, its last chat, and the chatflow that waits in it."""
+    """A conversation: what was said in it, its last chat, and the chatflow that waits in it."""
 
     id: str
     section_id: str
-    questions: list[str] = field(default_factory=list[str])
+    """Where what the bot remembers begins; "clear" makes a new one."""
+    created_at: int = 0
+    updated_at: int = 0
+    bot_id: str = ""
+    user_id: str = ""
+    connector_id: str = "1024"
+    name: str = ""
+    meta_data: dict[str, str] = field(default_factory=dict[str, str])
+    messages: dict[str, Row] = field(default_factory=dict[str, Row])
+    """By id, oldest first, as they stand on the wire."""
     chat: "ChatState | None" = None
     waiting: Ask | None = None
 
@@ -46,6 +58,8 @@ class ChatState:
     created_at: int
     saved: bool = True
     meta_data: dict[str, str] = field(default_factory=dict[str, str])
+    asked: list[Row] = field(default_factory=list[Row], repr=False)
+    """The messages with which it was started."""
     status: str = "created"
     """created, in_progress, completed, failed, requires_action or canceled."""
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -118,8 +132,10 @@ class State:
         self.conversations: dict[str, Conversation] = {}
         self.chats: dict[str, ChatState] = {}
         self.runs: dict[str, RunState] = {}
-        self.files: dict[str, dict[str, Any]] = {}
-        self.calls: dict[str, deque[float]] = {}
+        self.rows: dict[str, dict[str, Row]] = defaultdict(dict)
+        """All else, by kind and id, in the order in which it was made."""
+        self.used = {"chats": 0, "tokens": 0}
+        """How many chats were begun, and what they cost."""
         self._numbers = itertools.count(1)
         self._now = 0.0
         self._epoch: float | None = None
@@ -134,21 +150,54 @@ class State:
             self._epoch = time.time() - self._now
         return self._now
 
-    def unix_time(self) -> int:
-        """The same time in Unix seconds."""
+    def clock(self) -> float:
+        """The same time in Unix seconds, with fractions."""
         now = self.now()
-        return int((self._epoch or 0.0) + now)
+        return (self._epoch or 0.0) + now
+
+    def unix_time(self) -> int:
+        """The same time in whole Unix seconds."""
+        return int(self.clock())
 
     def new_id(self) -> str:
         """An id of 19 digits that no float can hold, as the service makes them."""
         return str(7_500_000_000_000_000_000 + next(self._numbers) * 1_048_583)
 
+    def keep(self, kind: str, row: Row) -> Row:
+        """Remember a row under its id; also to be called when it has changed."""
+        self.rows[kind][row["id"]] = row
+        return row
+
+    def drop(self, kind: str, row_id: str) -> None:
+        """Forget a row."""
+        del self.rows[kind][row_id]
+
+    def all(self, kind: str, **equal: Any) -> list[Row]:
+        """The rows of a kind that have these values, in the order in which they were made."""
+        return [row for row in self.rows[kind].values() if all(row.get(name) == equal[name] for name in equal)]
+
     def new_conversation(self) -> Conversation:
         """A new, empty conversation."""
-        conversation_id = self.new_id()
-        conversation = Conversation(conversation_id, section_id=conversation_id)
+        conversation_id, now = self.new_id(), self.unix_time()
+        conversation = Conversation(conversation_id, section_id=conversation_id, created_at=now, updated_at=now)
         self.conversations[conversation_id] = conversation
         return conversation
+
+    def forget(self, conversation: Conversation) -> None:
+        """Delete a conversation with all that was said in it."""
+        del self.conversations[conversation.id]
+        for chat in [chat for chat in self.chats.values() if chat.conversation_id == conversation.id]:
+            del self.chats[chat.id]
+        for message_id in conversation.messages:
+            self.rows["feedback"].pop(message_id, None)
+
+    def said(self, conversation: Conversation) -> Iterator[Row]:
+        """The user's messages that the bot remembers: of this section, and of no round that failed or was canceled."""
+        for message in conversation.messages.values():
+            if message["role"] == "user" and message["section_id"] == conversation.section_id:
+                chat = self.chats.get(message.get("chat_id", ""))
+                if chat is None or chat.status == "completed":
+                    yield message
 
     def settled(self) -> dict[str, ChatState]:
         """All chats, brought to where they are now."""
@@ -156,12 +205,3 @@ class State:
         for chat in self.chats.values():
             chat.settle(now)
         return self.chats
-
-    def calls_in_a_minute(self, user: str) -> int:
-        """Count one more call of `user` and say how many the last 60 seconds saw."""
-        now = self.now()
-        calls = self.calls.setdefault(user, deque())
-        while calls and calls[0] <= now - 60:
-            calls.popleft()
-        calls.append(now)
-        return len(calls)

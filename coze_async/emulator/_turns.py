@@ -7,7 +7,7 @@ from typing import Any
 
 from ._checks import messages_of, question_of
 from ._scripts import Ask, Failure, Script, pieces_of
-from ._state import ChatState, Conversation, Event
+from ._state import ChatState, Conversation, Event, Row
 from ._wire import recall_message, to_json, verbose_message
 from ._world import World
 
@@ -42,6 +42,10 @@ class Turn:
         self.chat.events = self.events()
         self.conversation.chat = self.chat
         self.world.state.chats[self.chat.id] = self.chat
+        if self.outputs is None:
+            self.world.state.used["chats"] += 1
+        if self.outputs is None and self.chat.saved:
+            self.conversation.messages.update((message["id"], message) for message in self.chat.asked)
         return self.chat
 
     def events(self) -> Iterator[Event]:
@@ -123,10 +127,9 @@ class Turn:
         for line in self.script.follow_ups:
             yield self._complete("follow_up", line)
         chat.usage = self._usage()
+        state.used["tokens"] += sum(chat.usage.values())
         chat.completed_at = state.unix_time()
         chat.become("completed")
-        if chat.saved and not chat.canceled:
-            self.conversation.questions.append(chat.question)
         yield self._chat_event("completed")
         for answer in self.script.spoken():
             for sound in answer.audio:
@@ -183,13 +186,16 @@ class Turn:
     def _completed_message(self, message: dict[str, Any]) -> Event:
         message["created_at"] = message["updated_at"] = self.world.state.unix_time()
         self.chat.messages.append(message)
+        if self.chat.saved:
+            self.conversation.messages[message["id"]] = message
         return Event("conversation.message.completed", message)
 
     def _usage(self) -> dict[str, int]:
         if self.script.usage is not None:
             return {"output_count": self.script.usage.output_count, "input_count": self.script.usage.input_count}
         written = [piece for a in self.script.spoken() for piece in (*pieces_of(a.reasoning), *a.deltas())]
-        asked = sum(len(pieces_of(question)) for question in (*self.conversation.questions, self.chat.question))
+        questions = (*self.world.history(self.conversation), self.chat.question)
+        asked = sum(len(pieces_of(question)) for question in questions)
         return {"output_count": len(written), "input_count": _PROMPT_TOKENS + asked}
 
 
@@ -206,16 +212,49 @@ def _call(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def new_chat(
-    world: World, conversation: Conversation, body: Mapping[str, Any], *, bot_id: str, user_id: str
+    world: World,
+    conversation: Conversation,
+    body: Mapping[str, Any],
+    *,
+    bot_id: str,
+    user_id: str,
+    saved: bool = True,
 ) -> ChatState:
     """A chat of `conversation` that has not told anything yet."""
-    return ChatState(
-        world.state.new_id(),
+    messages, state = messages_of(body), world.state
+    chat = ChatState(
+        state.new_id(),
         conversation.id,
         conversation.section_id,
         bot_id,
         user_id,
-        question_of(messages_of(body)),
-        world.state.unix_time(),
+        question_of(messages),
+        state.unix_time(),
+        saved=saved,
         meta_data=dict(body.get("meta_data") or {}),
     )
+    ids = {"conversation_id": conversation.id, "section_id": conversation.section_id, "chat_id": chat.id}
+    if bot_id:
+        ids["bot_id"] = bot_id
+    chat.asked = [new_message(world, message, **ids) for message in messages]
+    # A conversation belongs to the bot that was first talked to in it.
+    conversation.bot_id = conversation.bot_id or bot_id
+    conversation.user_id = conversation.user_id or user_id
+    conversation.updated_at = chat.created_at
+    return chat
+
+
+def new_message(world: World, given: Mapping[str, Any], **ids: str) -> Row:
+    """A message that somebody put into a conversation."""
+    role, now = str(given.get("role") or "user"), world.state.unix_time()
+    return {
+        "id": world.state.new_id(),
+        **ids,
+        "role": role,
+        "type": str(given.get("type") or ("question" if role == "user" else "answer")),
+        "content": str(given.get("content") or ""),
+        "content_type": str(given.get("content_type") or "text"),
+        "meta_data": given.get("meta_data") or {},
+        "created_at": now,
+        "updated_at": now,
+    }

@@ -22,7 +22,7 @@ from ._scripts import (
     pieces_of,
     play_flow,
 )
-from ._state import Event, RunState
+from ._state import Event, Row, RunState
 from ._turns import Turn, new_chat
 from ._wire import Refusal, to_json
 from ._world import RecordedRequest, World
@@ -59,6 +59,23 @@ async def history(world: World, request: RecordedRequest, workflow_id: str, exec
     return world.wire.succeed([_history(world, _find(world, execute_id, workflow_id))])
 
 
+def node_output(
+    world: World, request: RecordedRequest, workflow_id: str, execute_id: str, node_execute_uuid: str
+) -> Row:
+    """GET …/execute_nodes/{node_execute_uuid}: what an output node said, not the end node (coze.cn docs)."""
+    del request
+    found = _find(world, execute_id, workflow_id)
+    for number, node in enumerate(found.script.nodes, 1):
+        if _node_uuid(found, number) == node_execute_uuid:
+            running = world.state.now() < found.ends_at
+            return {"is_finish": not running, "node_output": "" if running else node.text}
+    raise Refusal(4200, f"The run {execute_id} has no output node {node_execute_uuid}.")
+
+
+def _node_uuid(found: RunState, number: int) -> str:
+    return f"{found.id}-{number}"
+
+
 async def studio_history(world: World, request: RecordedRequest) -> EmulatedResponse:
     """GET /v1/workflow/get_run_history, with the keys that Coze Studio has."""
     told = _history(world, _find(world, request.query.get("execute_id", "")))
@@ -84,7 +101,7 @@ async def chatflow(world: World, request: RecordedRequest) -> EmulatedResponse:
     if waiting is not None:
         script, ask = _as_chat(waiting.after(question))
     elif workflow_id not in world.flows and not workflow_id.endswith("ask"):
-        history = tuple(conversation.questions)
+        history = world.history(conversation)
         script, ask = default_bot(ChatInput("", "", conversation.id, question, history, body)), None
     else:
         script, ask = _as_chat(await _script(world, workflow_id, body, question))
@@ -112,9 +129,8 @@ def _as_chat(script: WorkflowScript) -> tuple[Script, Ask | None]:
 
 
 async def _script(world: World, workflow_id: str, body: Mapping[str, Any], question: str = "") -> WorkflowScript:
-    script = world.flows.get(workflow_id, default_workflow)
-    if script is None:
-        raise Refusal(4200, f"Workflow not found: {workflow_id} does not exist or was never published.")
+    world.workflow(workflow_id)
+    script = world.flows.get(workflow_id) or default_workflow
     parameters: Any = body.get("parameters") or {}
     if isinstance(parameters, str):
         try:
@@ -201,7 +217,14 @@ def _history(world: World, found: RunState) -> dict[str, Any]:
         "output": "",
         "error_code": "",
         "debug_url": world.debug_url(found.id),
-        "node_execute_status": {},
+        "node_execute_status": {
+            node.title: {
+                "node_id": str(100000 + number),
+                "node_execute_uuid": _node_uuid(found, number),
+                "is_finish": not running,
+            }
+            for number, node in enumerate(found.script.nodes, 1)
+        },
         "usage": _usage(found.script),
     }
     if running:

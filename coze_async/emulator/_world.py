@@ -6,10 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ._body import Body, EmulatedResponse, Step
+from ._checks import question_of
+from ._fields import Fields
+from ._limits import PLUS_PER_MINUTE, EmulatorLimits, Quota, Windows
 from ._oauth import OAuthServer
-from ._scripts import BotScript, FlowScript
-from ._state import ChatState, Conversation, Event, State
+from ._scripts import BotScript, FlowScript, default_workflow
+from ._state import ChatState, Conversation, Event, Row, State
 from ._wire import CloudWire, Encode, Refusal
+
+OWNER = {
+    "user_id": "7400000000000000002",
+    "user_name": "emulated",
+    "nick_name": "Emulated user",
+    "avatar_url": "https://example.com/user.png",
+}
+"""Whose the tokens are."""
+PERSONAL = "7400000000000000001"
+"""The owner's personal workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +47,15 @@ class RecordedRequest:
 
     def text(self, name: str) -> str:
         """A body field that has to be there, as text."""
-        value = self.fields().get(name)
-        if value is None or value == "" or isinstance(value, dict | list):
-            raise Refusal(4000, f"Request parameter error: {name} is required.")
-        return str(value)
+        return Fields(self.fields()).text(name)
+
+    def given(self) -> Fields:
+        """The fields of the body; none if there is no body."""
+        return Fields({} if self.body is None else self.fields())
+
+    def asked(self) -> Fields:
+        """The fields of the query."""
+        return Fields(self.query)
 
 
 @dataclass(slots=True)
@@ -50,10 +68,63 @@ class World:
     bots: dict[str, BotScript | None] = field(default_factory=dict[str, BotScript | None])
     flows: dict[str, FlowScript | None] = field(default_factory=dict[str, FlowScript | None])
     opened: set[Body] = field(default_factory=set[Body])
+    tokens: Mapping[str, frozenset[str] | None] | None = None
+    """The permissions of each token that is accepted, None for all of them; None accepts what does not start "bad"."""
+    limits: EmulatorLimits = field(default_factory=EmulatorLimits)
+    quota: Quota = field(default_factory=Quota)
+    windows: Windows = field(default_factory=Windows)
     oauth: OAuthServer = field(init=False)
 
     def __post_init__(self) -> None:
         self.oauth = OAuthServer(self.state)
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it is api.coze.cn or api.coze.com, and no server of one's own."""
+        return self.wire.dialect == "cloud"
+
+    @property
+    def per_user(self) -> Mapping[str, int]:
+        """How many calls of each kind one user may make in a minute."""
+        if self.limits.per_user is not None:
+            return self.limits.per_user
+        return PLUS_PER_MINUTE if self.wire.dialect == "plus" else {}
+
+    def permissions_of(self, token: str) -> frozenset[str] | None:
+        """What a token may do, None for everything; one that is not accepted is refused."""
+        # A token that this server has made is good until its end.
+        verdict = self.oauth.judge(token)
+        if verdict is None and self.tokens is not None:
+            verdict = token in self.tokens
+        elif verdict is None:
+            verdict = bool(token) and not token.startswith("bad")
+        if not verdict:
+            raise self.wire.unauthorized()
+        return (self.tokens or {}).get(token)
+
+    def history(self, conversation: Conversation) -> tuple[str, ...]:
+        """The earlier questions that the bot remembers, oldest first."""
+        return tuple(question_of([message]) for message in self.state.said(conversation))
+
+    def find(self, kind: str, row_id: str, *, missing: int = 4200, **equal: Any) -> Row:
+        """The row of this id, if it has these values."""
+        row = self.state.rows[kind].get(row_id)
+        if row is None or any(row.get(name) != equal[name] for name in equal):
+            raise Refusal(missing, f"The {kind.replace('_', ' ')} {row_id} does not exist.")
+        return row
+
+    def workflow(self, workflow_id: str) -> Row:
+        """What is known of a workflow without running it; one that nobody made is there too."""
+        row = self.state.rows["workflow"].get(workflow_id)
+        if row is None and self.flows.get(workflow_id, default_workflow) is None:
+            raise Refusal(4200, f"Workflow not found: {workflow_id} does not exist or was never published.")
+        made: Row = {
+            "id": workflow_id,
+            "space_id": PERSONAL,
+            "name": f"Workflow {workflow_id}",
+            "updated_at": 1760000000,
+        }
+        return row or made
 
     def conversation(self, conversation_id: str | None) -> Conversation:
         """The conversation of this id, or a new one when there is no id."""
