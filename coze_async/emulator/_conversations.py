@@ -204,7 +204,8 @@ def _changed(world: World, conversation: Conversation) -> Conversation:
 
 
 def _put(world: World, conversation: Conversation, given: Mapping[str, Any]) -> Row:
-    message = new_message(world, given, conversation_id=conversation.id, section_id=conversation.section_id)
+    ids = {"conversation_id": conversation.id, "section_id": conversation.section_id}
+    message = new_message(world, given, world.state.unix_time(), **ids)
     conversation.messages[message["id"]] = message
     _changed(world, conversation)
     return message

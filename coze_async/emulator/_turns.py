@@ -236,7 +236,7 @@ def new_chat(
     ids = {"conversation_id": conversation.id, "section_id": conversation.section_id, "chat_id": chat.id}
     if bot_id:
         ids["bot_id"] = bot_id
-    chat.asked = [new_message(world, message, **ids) for message in messages]
+    chat.asked = [new_message(world, message, chat.created_at, **ids) for message in messages]
     # A conversation belongs to the bot that was first talked to in it.
     conversation.bot_id = conversation.bot_id or bot_id
     conversation.user_id = conversation.user_id or user_id
@@ -244,9 +244,9 @@ def new_chat(
     return chat
 
 
-def new_message(world: World, given: Mapping[str, Any], **ids: str) -> Row:
+def new_message(world: World, given: Mapping[str, Any], now: int, **ids: str) -> Row:
     """A message that somebody put into a conversation."""
-    role, now = str(given.get("role") or "user"), world.state.unix_time()
+    role = str(given.get("role") or "user")
     return {
         "id": world.state.new_id(),
         **ids,

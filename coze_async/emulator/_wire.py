@@ -4,10 +4,11 @@ The dialects differ in names, keys and framing only; what happens is the same in
 """
 
 import itertools
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
+
+from pydantic_core import to_json as json_bytes
 
 from ._body import EmulatedResponse
 from ._scripts import Chunk
@@ -16,7 +17,10 @@ from ._state import ChatState, Event
 Dialect: TypeAlias = Literal["cloud", "studio", "plus"]
 Encode: TypeAlias = Callable[[Event], bytes]
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def to_json(value: Any) -> str:
+    """JSON as the service writes it: no blanks, and text as it is."""
+    return json_bytes(value).decode()
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
@@ -90,7 +94,7 @@ class CloudWire:
         """A JSON answer with its log id in the header and, on the cloud, in the body."""
         logid, headers = self.log_headers()
         headers["content-type"] = "application/json; charset=utf-8"
-        body = to_json({**answer, **self.detail(logid)}).encode()
+        body = json_bytes({**answer, **self.detail(logid)})
         return EmulatedResponse(status, headers, body)
 
     def detail(self, logid: str) -> dict[str, Any]:
@@ -148,11 +152,11 @@ class CloudWire:
 
     def chat_events(self) -> Encode:
         """Writes the events of `/v3/chat`: no space after the colon, no ids."""
-        return lambda event: f"event:{event.name}\ndata:{to_json(event.data)}\n\n".encode()
+        return lambda event: b"event:%b\ndata:%b\n\n" % (event.name.encode(), json_bytes(event.data))
 
     def chatflow_events(self) -> Encode:
         """Writes the events of `/v1/workflows/chat`: a space after the colon, no ids."""
-        return lambda event: f"event: {event.name}\ndata: {to_json(event.data)}\n\n".encode()
+        return lambda event: b"event: %b\ndata: %b\n\n" % (event.name.encode(), json_bytes(event.data))
 
     def workflow_events(self) -> Encode:
         """Writes the events of a workflow: three lines with a space, ids from 0; heart-beats have none."""
@@ -164,7 +168,7 @@ def _numbered(first: int) -> Encode:
 
     def encode(event: Event) -> bytes:
         number = "" if event.name == "PING" else f"id: {next(numbers)}\n"
-        return f"{number}event: {event.name}\ndata: {to_json(event.data)}\n\n".encode()
+        return f"{number}event: {event.name}\ndata: ".encode() + json_bytes(event.data) + b"\n\n"
 
     return encode
 
