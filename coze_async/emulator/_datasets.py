@@ -218,6 +218,7 @@ def _document_told(world: World, document: Row) -> Row:
         "bot_used_count": 0,
         "creator_id": OWNER["user_id"],
         "document_id_new": document["id"],
+        "table_meta": document.get("table_meta", []),
     }
 
 

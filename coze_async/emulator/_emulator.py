@@ -211,7 +211,10 @@ def _permissions(
 
 
 def _parsed(body: bytes) -> Any:
+    """The JSON of a body, None if it is none."""
     try:
-        return json.loads(body)
-    except ValueError:
+        value: Any = json.loads(body)
+        # Half of a pair of surrogates is a text that cannot be written down again.
+        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) if b"\\u" in body else value
+    except (ValueError, RecursionError):
         return None

@@ -42,7 +42,7 @@ def publish_draft(world: World, request: RecordedRequest) -> Row:
     bot = world.find("bot", given.text("bot_id"))
     connectors = list(given.object("connectors")) or [_bots.API]
     _bots.publish_to(world, bot, connectors)
-    done = {"publish_result_status": 1, "msg": "", "connector": {"bot_id": bot["id"]}}
+    done = {"publish_result_status": 1, "code": 0, "msg": "", "connector": {"bot_id": bot["id"]}}
     result = dict.fromkeys(connectors, done)
     return {"publish_result": result, "check_not_pass": False, "hit_manual_check": False}
 

@@ -9,8 +9,8 @@ from coze_async.emulator import Emulator
 
 
 @asynccontextmanager
-async def client(emulator: Emulator, token: str = "pat_test", **options: Any) -> AsyncGenerator[AsyncCoze]:
+async def client(emulator: Emulator, auth: Any = "pat_test", **options: Any) -> AsyncGenerator[AsyncCoze]:
     """A client of `emulator` that neither waits for turns nor tries again."""
     settings: dict[str, Any] = {"limits": Limits.none(), "retry": Retry(attempts=1), **options}
-    async with AsyncCoze(token, base_url=emulator.url, transport=emulator.transport(), **settings) as coze:
+    async with AsyncCoze(auth, base_url=emulator.url, transport=emulator.transport(), **settings) as coze:
         yield coze
