@@ -152,6 +152,7 @@ def emulator(
     host: str = "127.0.0.1",
     dialect: Dialect = "cloud",
     pace: Pace = 0.03,
+    state: Path | None = None,
     debug: Flag = False,
     output: Out,
 ) -> int:
@@ -165,11 +166,12 @@ def emulator(
         host: The address to listen at.
         dialect: Which server it is like.
         pace: Seconds between two pieces of an answer.
+        state: A file to keep in what is made, and to find it in again; without one it is forgotten at the end.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
     del debug
-    return _serve.serve(output, host=host, port=port, dialect=dialect, pace=pace)
+    return _serve.serve(output, host=host, port=port, dialect=dialect, pace=pace, state=state)
 
 
 @app.command

@@ -3,9 +3,11 @@
 import errno
 import os
 from functools import partial
+from pathlib import Path
 
 import anyio.abc
 
+from coze_async import ConfigurationError
 from coze_async.cli._output import Output
 from coze_async.cli._runner import started
 from coze_async.emulator import Dialect, Emulator
@@ -35,9 +37,18 @@ class Announcement(anyio.abc.TaskStatus[str]):
         )
 
 
-def serve(output: Output, *, host: str, port: int, dialect: Dialect, pace: float) -> int:
+def serve(output: Output, *, host: str, port: int, dialect: Dialect, pace: float, state: Path | None) -> int:
     """Serve an emulator until Ctrl-C; returns the exit code."""
-    emulator = Emulator(dialect, pace=pace)
+    try:
+        emulator = Emulator(dialect, pace=pace, state=state)
+    except ConfigurationError as error:
+        output.fail(error)
+        return 1
+    with emulator:
+        return _serve(output, emulator, host, port)
+
+
+def _serve(output: Output, emulator: Emulator, host: str, port: int) -> int:
     try:
         emulator.app()
     except ModuleNotFoundError as error:

@@ -119,6 +119,7 @@ async def cancel(world: World, request: RecordedRequest) -> EmulatedResponse:
         msg = f"Chat {chat.id} cannot be canceled: its status is {chat.status}."
         raise Refusal(4104, msg) if wire.dialect == "cloud" else Refusal(4000, f"103200005: {msg}")
     chat.become("canceled")
+    world.state.touch("chat", chat.id)
     if wire.dialect == "cloud":
         return wire.succeed(wire.chat(chat))
     return wire.json(200, {"ChatV3ChatDetail": wire.chat(chat)})

@@ -33,7 +33,7 @@ def create(world: World, request: RecordedRequest) -> Row:
     made.connector_id, made.user_id = connector_id, user_id
     for message in checked:
         _put(world, made, message)
-    return told(world, made)
+    return told(world, _changed(world, made))
 
 
 def retrieve(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -127,6 +127,7 @@ def modify_message(world: World, request: RecordedRequest) -> EmulatedResponse:
         check_content(content, kind)
         message |= {"content": content, "content_type": kind}
     message |= {"meta_data": meta_data, "updated_at": world.state.unix_time()}
+    world.state.put(conversation, message)
     _changed(world, conversation)
     return world.wire.json(200, {"code": 0, "msg": "", "message": message})
 
@@ -134,8 +135,7 @@ def modify_message(world: World, request: RecordedRequest) -> EmulatedResponse:
 def delete_message(world: World, request: RecordedRequest) -> Row:
     """POST /v1/conversation/message/delete: the message that is gone."""
     conversation, message = _named(world, request)
-    del conversation.messages[message["id"]]
-    world.state.rows["feedback"].pop(message["id"], None)
+    world.state.take(conversation, message["id"])
     _changed(world, conversation)
     return message
 
@@ -200,13 +200,14 @@ def _message(given: Fields) -> Mapping[str, Any]:
 
 def _changed(world: World, conversation: Conversation) -> Conversation:
     conversation.updated_at = world.state.unix_time()
+    world.state.touch("conversation", conversation.id)
     return conversation
 
 
 def _put(world: World, conversation: Conversation, given: Mapping[str, Any]) -> Row:
     ids = {"conversation_id": conversation.id, "section_id": conversation.section_id}
     message = new_message(world, given, world.state.unix_time(), **ids)
-    conversation.messages[message["id"]] = message
+    world.state.put(conversation, message)
     _changed(world, conversation)
     return message
 

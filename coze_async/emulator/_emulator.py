@@ -3,22 +3,26 @@
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
 import anyio
 
 from . import _routes
 from ._body import EmulatedResponse
+from ._disk import Disk
 from ._faults import Fault, Faults
 from ._form import ReceivedForm
 from ._limits import EmulatorLimits, Quota
+from ._memory import Memory
 from ._oauth import OAuthServer
 from ._scripts import BotScript, FlowScript, Script, WorkflowScript
-from ._state import ChatState, RunState
+from ._state import ChatState, RunState, State
 from ._wire import WIRES, Dialect
 from ._world import RecordedRequest, World
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import httpx
     from starlette.applications import Starlette
 
@@ -46,9 +50,13 @@ class Emulator:
             token that does not start with "bad".
         limits: How many calls are taken; None takes them all, but for the rates of Coze Plus.
         quota: What the account has left: so many chats, or a `Quota`. None is no end.
+        state: A file in which all that is made is kept, and found again when the next emulator is started with it; it
+            is made if it is not there. None keeps it in memory. What was still going on at the end has failed then;
+            scripts and faults are not kept. End it with `close`, or with `with Emulator(state=…) as emulator`.
 
     Raises:
         ValueError: there is no such dialect.
+        ConfigurationError: the file of the state cannot be used; the text says why.
     """
 
     url = "http://coze.emulator"
@@ -62,19 +70,36 @@ class Emulator:
         tokens: Iterable[str] | Mapping[str, Collection[str]] | None = None,
         limits: EmulatorLimits | None = None,
         quota: int | Quota | None = None,
+        state: "str | PathLike[str] | None" = None,
     ) -> None:
         if dialect not in WIRES:
             raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
         self.requests: list[RecordedRequest] = []
         """Every request in the order of arrival, refused ones too."""
+        kept = State()
+        memory = None if state is None else Memory(Disk(state), kept)
         self._world = World(
             WIRES[dialect](),
             pace,
+            kept,
+            memory=memory,
             tokens=_permissions(tokens),
             limits=limits or EmulatorLimits(),
             quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
         )
         self._faults = Faults()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write the rest of the state to its file and close it; without a file there is nothing to do."""
+        if self._world.memory is not None:
+            self._world.state.settled()
+            self._world.memory.close()
 
     @property
     def dialect(self) -> Dialect:

@@ -97,9 +97,9 @@ class OAuthServer:
         self.rotates = True
         self._state = state
         self._apps: dict[str, OAuthApp] = {}
-        self._numbers = itertools.count(1)
-        self._access: dict[str, float] = {}
-        self._refresh: dict[str, tuple[str, float]] = {}
+        # Tokens may have been kept from an earlier run.
+        self._access, self._refresh = state.rows["access_token"], state.rows["refresh_token"]
+        self._numbers = itertools.count(1 + max((int(token[-6:]) for token in self._access), default=0))
         self._codes: dict[str, _Code] = {}
         self._devices: dict[str, _Device] = {}
         self._seen: set[str] = set()
@@ -119,13 +119,14 @@ class OAuthServer:
     def revoke(self, token: str | None = None) -> None:
         """Take a token back before its end; None means all access tokens."""
         for known in [token] if token is not None else list(self._access):
-            self._access[known] = 0.0
-            self._refresh.pop(known, None)
+            self._state.keep("access_token", {"id": known, "ends_at": 0})
+            if known in self._refresh:
+                self._state.drop("refresh_token", known)
 
     def judge(self, token: str) -> bool | None:
         """Whether an access token is good; None if this server has not made it."""
-        ends_at = self._access.get(token)
-        return None if ends_at is None else self._state.unix_time() < ends_at
+        known = self._access.get(token)
+        return None if known is None else bool(self._state.unix_time() < known["ends_at"])
 
     def issue(self, client_id: str, *, seconds: int | None = None, refreshable: bool = True) -> dict[str, Any]:
         """Make a token, as the token endpoint answers it."""
@@ -133,11 +134,12 @@ class OAuthServer:
         access = f"czu_emulated{number:06d}" if refreshable else f"czs_emulated{number:06d}"
         # An absolute time, whatever the name says (coze.cn page oauth_jwt).
         ends_at = now + (self.access_seconds if seconds is None else seconds)
-        self._access[access] = ends_at
+        self._state.keep("access_token", {"id": access, "ends_at": ends_at})
         answer: dict[str, Any] = {"access_token": access, "expires_in": ends_at, "token_type": "Bearer"}
         if refreshable:
-            answer["refresh_token"] = f"czr_emulated{number:06d}"
-            self._refresh[answer["refresh_token"]] = (client_id, now + self.refresh_seconds)
+            refresh = answer["refresh_token"] = f"czr_emulated{number:06d}"
+            row = {"id": refresh, "client_id": client_id, "ends_at": now + self.refresh_seconds}
+            self._state.keep("refresh_token", row)
         return answer
 
     def authorize(self, query: Mapping[str, str]) -> str:
@@ -233,11 +235,11 @@ class OAuthServer:
         app = self._app(client_id)
         if app.secret is not None:
             self._check_secret(app, bearer)
-        owner, ends_at = self._refresh.get(refresh_token, ("", 0.0))
-        if owner != client_id or self._state.unix_time() >= ends_at:
+        known = self._refresh.get(refresh_token)
+        if known is None or known["client_id"] != client_id or self._state.unix_time() >= known["ends_at"]:
             raise OAuthRefusal("invalid_grant", "the refresh token is wrong, used up or ended")
         if self.rotates:
-            del self._refresh[refresh_token]
+            self._state.drop("refresh_token", refresh_token)
         return self.issue(client_id)
 
     def _by_assertion(self, body: Mapping[str, Any], bearer: str, host: str) -> dict[str, Any]:

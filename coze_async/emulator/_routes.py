@@ -25,8 +25,8 @@ from ._oauth import answer as oauth_answer
 from ._wire import Refusal
 from ._world import RecordedRequest, World
 
-_Answer: TypeAlias = EmulatedResponse | Mapping[str, Any] | list[Any] | None
-Handler: TypeAlias = Callable[..., _Answer | Awaitable[EmulatedResponse]]
+Answer: TypeAlias = EmulatedResponse | Mapping[str, Any] | list[Any] | None
+Handler: TypeAlias = Callable[..., Answer | Awaitable[EmulatedResponse]]
 """Answers a request: with a response, or with the data of the usual envelope."""
 
 
@@ -346,6 +346,13 @@ for _route in ROUTES:
 
 async def answer(world: World, request: RecordedRequest) -> EmulatedResponse:
     """Do what `request` asks for; what is refused becomes the dialect's error envelope."""
+    try:
+        return await _answer(world, request)
+    finally:
+        world.save()
+
+
+async def _answer(world: World, request: RecordedRequest) -> EmulatedResponse:
     if world.is_cloud:
         granted = oauth_answer(
             world.oauth, world.wire, request.method, request.path, request.query, request.headers, request.body

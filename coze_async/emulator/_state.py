@@ -1,6 +1,5 @@
 """What an emulated server remembers: conversations, chats, workflow runs, rows of all other kinds, and the time."""
 
-import itertools
 import math
 import time
 from collections import defaultdict, deque
@@ -136,7 +135,12 @@ class State:
         """All else, by kind and id, in the order in which it was made."""
         self.used = {"chats": 0, "tokens": 0}
         """How many chats were begun, and what they cost."""
-        self._numbers = itertools.count(1)
+        self.number = 0
+        """The last number that an id was made of."""
+        self.not_before = 0.0
+        """A Unix time that has passed already, whatever the clock says: what was written down is older."""
+        self.touched: dict[tuple[str, str], None] | None = None
+        """What has changed since it was written down, by kind and id; None if nothing is written down."""
         self._now = 0.0
         self._epoch: float | None = None
 
@@ -147,7 +151,7 @@ class State:
         except RuntimeError:  # No event loop runs here: somebody looks at the state after the fact.
             return self._now
         if self._epoch is None:
-            self._epoch = time.time() - self._now
+            self._epoch = max(time.time(), self.not_before) - self._now
         return self._now
 
     def clock(self) -> float:
@@ -161,16 +165,24 @@ class State:
 
     def new_id(self) -> str:
         """An id of 19 digits that no float can hold, as the service makes them."""
-        return str(7_500_000_000_000_000_000 + next(self._numbers) * 1_048_583)
+        self.number += 1
+        return str(7_500_000_000_000_000_000 + self.number * 1_048_583)
+
+    def touch(self, kind: str, thing_id: str) -> None:
+        """Note that something was made, has changed or is gone."""
+        if self.touched is not None:
+            self.touched[kind, thing_id] = None
 
     def keep(self, kind: str, row: Row) -> Row:
         """Remember a row under its id; also to be called when it has changed."""
         self.rows[kind][row["id"]] = row
+        self.touch(f"row {kind}", row["id"])
         return row
 
     def drop(self, kind: str, row_id: str) -> None:
         """Forget a row."""
         del self.rows[kind][row_id]
+        self.touch(f"row {kind}", row_id)
 
     def all(self, kind: str, **equal: Any) -> list[Row]:
         """The rows of a kind that have these values, in the order in which they were made."""
@@ -181,15 +193,30 @@ class State:
         conversation_id, now = self.new_id(), self.unix_time()
         conversation = Conversation(conversation_id, section_id=conversation_id, created_at=now, updated_at=now)
         self.conversations[conversation_id] = conversation
+        self.touch("conversation", conversation_id)
         return conversation
+
+    def put(self, conversation: Conversation, message: Row) -> None:
+        """Keep a message in a conversation; also to be called when it has changed."""
+        conversation.messages[message["id"]] = message
+        self.touch("message", f"{conversation.id}/{message['id']}")
+
+    def take(self, conversation: Conversation, message_id: str) -> None:
+        """Take a message out of a conversation, with its feedback."""
+        del conversation.messages[message_id]
+        self.touch("message", f"{conversation.id}/{message_id}")
+        if message_id in self.rows["feedback"]:
+            self.drop("feedback", message_id)
 
     def forget(self, conversation: Conversation) -> None:
         """Delete a conversation with all that was said in it."""
-        del self.conversations[conversation.id]
+        for message_id in list(conversation.messages):
+            self.take(conversation, message_id)
         for chat in [chat for chat in self.chats.values() if chat.conversation_id == conversation.id]:
             del self.chats[chat.id]
-        for message_id in conversation.messages:
-            self.rows["feedback"].pop(message_id, None)
+            self.touch("chat", chat.id)
+        del self.conversations[conversation.id]
+        self.touch("conversation", conversation.id)
 
     def said(self, conversation: Conversation) -> Iterator[Row]:
         """The user's messages that the bot remembers: of this section, and of no round that failed or was canceled."""

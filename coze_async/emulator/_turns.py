@@ -44,8 +44,10 @@ class Turn:
         self.world.state.chats[self.chat.id] = self.chat
         if self.outputs is None:
             self.world.state.used["chats"] += 1
-        if self.outputs is None and self.chat.saved:
-            self.conversation.messages.update((message["id"], message) for message in self.chat.asked)
+            for message in self.chat.asked if self.chat.saved else ():
+                self.world.state.put(self.conversation, message)
+        self.world.state.touch("conversation", self.conversation.id)
+        self._touch()
         return self.chat
 
     def events(self) -> Iterator[Event]:
@@ -57,9 +59,13 @@ class Turn:
                 return
             yield event
 
+    def _touch(self) -> None:
+        self.world.state.touch("chat", self.chat.id)
+
     def _events(self) -> Iterator[Event]:
         if self.script.raw is not None:
             self.chat.become("completed")
+            self._touch()
             return
         if self.outputs is None:
             yield self._chat_event("created")
@@ -93,6 +99,7 @@ class Turn:
             calls.append(call)
         self.chat.required_action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         self.chat.become("requires_action")
+        self._touch()
         # Coze Studio has a name for this event, but its chat endpoint does not forward it (source 4f786d6).
         if self.flow or not self.world.wire.canceled_ends_stream:
             yield self._chat_event("requires_action")
@@ -115,6 +122,7 @@ class Turn:
         if self.ask is not None:
             yield self._complete("verbose", verbose_message("interrupt", self.ask.question))
             self.conversation.waiting = self.ask
+            state.touch("conversation", self.conversation.id)
             chat.become("requires_action")
             chat.required_action = {
                 "type": "submit_tool_outputs",
@@ -141,6 +149,7 @@ class Turn:
     def _failed(self, failure: Failure) -> Iterator[Event]:
         chat, wire = self.chat, self.world.wire
         chat.last_error = failure
+        self._touch()
         if not self.flow and wire.dialect != "cloud":
             # A model error inside a run: the error event, and then the run completes all the same (source 4f786d6).
             yield Event("error", {"code": failure.code, "msg": failure.msg})
@@ -163,6 +172,7 @@ class Turn:
         return Event("done", {"debug_url": self.world.debug_url(self.chat.id)} if self.flow else "[DONE]")
 
     def _chat_event(self, status: str) -> Event:
+        self._touch()
         return Event(f"conversation.chat.{status}", self.world.wire.chat(self.chat, status))
 
     def _message(self, kind: str, content: str, **more: Any) -> dict[str, Any]:
@@ -187,7 +197,7 @@ class Turn:
         message["created_at"] = message["updated_at"] = self.world.state.unix_time()
         self.chat.messages.append(message)
         if self.chat.saved:
-            self.conversation.messages[message["id"]] = message
+            self.world.state.put(self.conversation, message)
         return Event("conversation.message.completed", message)
 
     def _usage(self) -> dict[str, int]:

@@ -98,6 +98,7 @@ async def chatflow(world: World, request: RecordedRequest) -> EmulatedResponse:
     chat = new_chat(world, conversation, body, bot_id="", user_id="")
     question, waiting = question_of(messages), conversation.waiting
     conversation.waiting = None
+    world.state.touch("conversation", conversation.id)
     if waiting is not None:
         script, ask = _as_chat(waiting.after(question))
     elif workflow_id not in world.flows and not workflow_id.endswith("ask"):
@@ -156,6 +157,7 @@ def _set_out(world: World, started: RunState, script: WorkflowScript) -> None:
     started.script = script
     started.ends_at = world.state.now() + script.seconds
     started.event_id = f"{started.id}/{world.state.new_id()}" if script.ask else ""
+    world.state.touch("run", started.id)
 
 
 def _find(world: World, execute_id: str, workflow_id: str | None = None) -> RunState:
@@ -193,6 +195,7 @@ async def _answer(world: World, started: RunState) -> EmulatedResponse:
         page = b"<html><head><title>504 Gateway Time-out</title></head></html>"
         return EmulatedResponse(504, {"content-type": "text/html"}, page)
     started.ends_at = min(started.ends_at, world.state.now())
+    world.state.touch("run", started.id)
     if script.failure is not None:
         return wire.json(200, {"code": script.failure.code, "msg": script.failure.msg, **links})
     told: dict[str, Any] = {"code": 0, "msg": "Success", **links, "usage": _usage(script)}
@@ -203,6 +206,8 @@ async def _answer(world: World, started: RunState) -> EmulatedResponse:
 
 def _history(world: World, found: RunState) -> dict[str, Any]:
     running = world.state.now() < found.ends_at
+    # Only who looks at a run sees that it is over.
+    world.state.touch("run", found.id)
     logid, _ = world.wire.log_headers()
     told: dict[str, Any] = {
         "execute_id": found.id,
@@ -248,6 +253,8 @@ def _stream(world: World, started: RunState) -> EmulatedResponse:
     def closed() -> None:
         if started.ends_at == math.inf:
             started.ends_at = world.state.now() + script.seconds
+        world.state.touch("run", started.id)
+        world.save()
 
     return world.stream(
         _told(world, started),

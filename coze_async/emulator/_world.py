@@ -9,6 +9,7 @@ from ._body import Body, EmulatedResponse, Step
 from ._checks import question_of
 from ._fields import Fields
 from ._limits import PLUS_PER_MINUTE, EmulatorLimits, Quota, Windows
+from ._memory import Memory
 from ._oauth import OAuthServer
 from ._scripts import BotScript, FlowScript, default_workflow
 from ._state import ChatState, Conversation, Event, Row, State
@@ -73,10 +74,16 @@ class World:
     limits: EmulatorLimits = field(default_factory=EmulatorLimits)
     quota: Quota = field(default_factory=Quota)
     windows: Windows = field(default_factory=Windows)
+    memory: Memory | None = None
     oauth: OAuthServer = field(init=False)
 
     def __post_init__(self) -> None:
         self.oauth = OAuthServer(self.state)
+
+    def save(self) -> None:
+        """Write down what has changed, if anything is written down."""
+        if self.memory is not None:
+            self.memory.save()
 
     @property
     def is_cloud(self) -> bool:
@@ -186,6 +193,7 @@ class World:
         def closed() -> None:
             if chat.running:
                 chat.leave_alone(self.state.now(), seconds=script.seconds)
+            self.save()
 
         return self.stream(
             chat.events, encode, pace=script.pace, keep_alive=script.keep_alive, raw=script.raw, on_close=closed

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -107,3 +108,26 @@ def test_a_server_that_ends_by_itself_ends_the_command(monkeypatch: pytest.Monke
 def test_what_cannot_be_served_is_wrong_usage(wrong: list[str], capsys: Captured) -> None:
     assert main(["emulator", *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err
+
+
+def test_the_state_is_there_again_after_a_restart(tmp_path: Path) -> None:
+    arguments = ["emulator", "--port", "0", "--state", str(tmp_path / "coze.sqlite")]
+    headers, made = {"authorization": "Bearer any"}, ""
+    for _ in range(2):
+        with process(arguments) as command:
+            assert command.stdout is not None
+            url = command.stdout.readline().decode().split(" at ")[1].partition(";")[0]
+            path = f"{url}/v1/conversation"
+            made = made or httpx.post(f"{path}/create", json={"name": "x"}, headers=headers).json()["data"]["id"]
+            found = httpx.get(f"{path}/retrieve", params={"conversation_id": made}, headers=headers).json()
+            assert found["data"]["name"] == "x"
+            command.send_signal(signal.SIGINT)
+            command.communicate(timeout=20)
+
+
+def test_a_state_that_cannot_be_used_is_one_message(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "x").write_text("Dear diary", encoding="utf-8")
+    assert main(["emulator", "--port", "0", "--state", str(tmp_path / "x")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: The state ")
+    assert "delete this one to begin anew" in " ".join(err.split())

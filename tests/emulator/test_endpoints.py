@@ -46,17 +46,18 @@ LEFT_OUT = {
 
 def gaps_of(value: Any) -> Iterator[str]:
     """The fields that a model cannot do without, but that the server has not sent."""
-    if isinstance(value, Page | list | dict):
-        items: Any = value.items if isinstance(value, Page) else value.values() if isinstance(value, dict) else value
-        for item in items:
-            yield from gaps_of(item)
-    elif isinstance(value, CozeModel):
+    inside: list[Any] = []
+    if isinstance(value, CozeModel):
         kind = type(value)
         for name, field in kind.model_fields.items():
             optional = NoneType in get_args(field.annotation) or name in LEFT_OUT.get(kind.__name__, ())
             if name not in value.model_fields_set and not optional:
                 yield f"{kind.__name__}.{name}"
-            yield from gaps_of(getattr(value, name))
+            inside.append(getattr(value, name))
+    elif isinstance(value, Page | list | dict):
+        inside += value.items if isinstance(value, Page) else value.values() if isinstance(value, dict) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - of any kind
+    for item in inside:
+        yield from gaps_of(item)
 
 
 def wav(speaker: str = "") -> Upload:
@@ -266,11 +267,12 @@ async def workflows(coze: AsyncCoze) -> None:
     for is_streamed in (False, True):
         waits = (await coze.workflows.run(workflow_id="ask")).interrupt_data
         assert waits is not None
-        answer = {"workflow_id": "ask", "event_id": waits.event_id, "resume_data": "x"}
+        answer: dict[str, Any] = {"workflow_id": "ask", "event_id": waits.event_id, "resume_data": "x"}
+        answer["interrupt_type"] = 2
         if is_streamed:
-            assert (await coze.workflows.resume(**answer, interrupt_type=2).result()).json() == {"output": "x"}
+            assert (await coze.workflows.resume(**answer).result()).json() == {"output": "x"}
         else:
-            assert (await coze.workflows.runs.resume_sync(**answer, interrupt_type=2)).json() == {"output": "x"}
+            assert (await coze.workflows.runs.resume_sync(**answer)).json() == {"output": "x"}
     assert (await coze.workflows.chat("Hi", workflow_id="w", bot_id="7").result()).text
 
 

@@ -1,0 +1,168 @@
+"""How a state is written down and found again.
+
+What cannot be written down is the code in scripts, and time: a chat or a run that was going on has failed after a
+restart. A chat that waits for tool outputs, and a run that waits for an answer, go on with what the emulator does by
+itself.
+"""
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from pydantic_core import to_json
+
+from ._disk import Change, Disk, refusal
+from ._scripts import Ask, Failure, Node, Usage, WorkflowScript
+from ._state import ChatState, Conversation, Row, RunState, State
+
+_RESTARTED = Failure(5000, "The emulator was started anew while this went on.")
+_PLAIN_CHAT = [
+    name
+    for name in (field.name for field in fields(ChatState))
+    if name not in {"messages", "last_error", "script", "events", "begun_at", "ends_at"}
+]
+_PLAIN_CONVERSATION = [
+    name for name in (field.name for field in fields(Conversation)) if name not in {"messages", "chat", "waiting"}
+]
+
+
+class Memory:
+    """Writes down what has changed in a state, and fills a new one with what was written down before."""
+
+    def __init__(self, disk: Disk, state: State) -> None:
+        self._disk = disk
+        self._state = state
+        try:
+            self._load()
+        except (LookupError, TypeError, ValueError, sqlite3.Error) as error:
+            disk.close()
+            raise refusal(disk.path, f"something in it does not fit together ({error!r})") from error
+        state.touched = {}
+
+    def save(self) -> None:
+        """Hand what has changed to the disk."""
+        touched = self._state.touched
+        if touched:
+            changes = [Change(kind, row_id, self._written(kind, row_id)) for kind, row_id in touched]
+            touched.clear()
+            state = self._state
+            numbers = {"number": state.number, "used": state.used, "clock": state.clock()}
+            self._disk.write([Change("numbers", "", to_json(numbers)), *changes])
+
+    def flush(self) -> None:
+        """Save, and wait until it is on the disk."""
+        self.save()
+        self._disk.flush()
+
+    def close(self) -> None:
+        """Save, and close the file; from then on everything stays in memory."""
+        self.save()
+        self._state.touched = None
+        self._disk.close()
+
+    def _written(self, kind: str, row_id: str) -> bytes | None:
+        state = self._state
+        found: Any
+        match kind:
+            case "conversation":
+                found = _told_conversation(state.conversations.get(row_id))
+            case "chat":
+                found = _told_chat(state.chats.get(row_id))
+            case "run":
+                found = _told_run(state, state.runs.get(row_id))
+            case "message":
+                conversation_id, _, message_id = row_id.partition("/")
+                conversation = state.conversations.get(conversation_id)
+                found = None if conversation is None else conversation.messages.get(message_id)
+            case _:
+                found = state.rows[kind.removeprefix("row ")].get(row_id)
+        return None if found is None else to_json(found)
+
+    def _load(self) -> None:
+        state = self._state
+        for kind, value in self._disk:
+            match kind:
+                case "numbers":
+                    state.number, state.used, state.not_before = value["number"], value["used"], value["clock"]
+                case "conversation":
+                    waiting = value.pop("waiting")
+                    state.conversations[value["id"]] = Conversation(**value, waiting=_ask(waiting))
+                case "message":
+                    state.conversations[value["conversation_id"]].messages[value["id"]] = value
+                case "chat":
+                    self._load_chat(value)
+                case "run":
+                    state.runs[value["id"]] = _run(value)
+                case _:
+                    state.rows[kind.removeprefix("row ")][value["id"]] = value
+
+    def _load_chat(self, value: Row) -> None:
+        error, messages = value.pop("last_error"), value.pop("messages")
+        chat = ChatState(**value, last_error=Failure(**error) if error else None)
+        conversation = self._state.conversations[chat.conversation_id]
+        # One message is one thing, in the chat and in its conversation.
+        known = conversation.messages
+        chat.messages = [known[message["id"]] if message["id"] in known else message for message in messages]
+        if chat.running:
+            chat.status, chat.last_error = "failed", _RESTARTED
+            # The numbers come first: they are written with the first change.
+            chat.failed_at = int(max(time.time(), self._state.not_before))
+        self._state.chats[chat.id] = conversation.chat = chat
+
+
+def _told_conversation(conversation: Conversation | None) -> Row | None:
+    if conversation is None:
+        return None
+    told = {name: getattr(conversation, name) for name in _PLAIN_CONVERSATION}
+    return {**told, "waiting": _told_ask(conversation.waiting)}
+
+
+def _told_chat(chat: ChatState | None) -> Row | None:
+    if chat is None:
+        return None
+    error = chat.last_error
+    told = {name: getattr(chat, name) for name in _PLAIN_CHAT}
+    wrong = {"code": error.code, "msg": error.msg, "bare": error.bare} if error else None
+    return {**told, "last_error": wrong, "messages": chat.messages}
+
+
+def _told_run(state: State, run: RunState | None) -> Row | None:
+    if run is None:
+        return None
+    script = run.script
+    same = ("id", "workflow_id", "mode", "created_at", "event_id", "resumed")
+    return {
+        **{name: getattr(run, name) for name in same},
+        "is_over": state.now() >= run.ends_at,
+        "output": script.output if isinstance(script.output, str) else dict(script.output),
+        "nodes": [[node.title, node.text, node.node_type, node.content_type] for node in script.nodes],
+        "ask": _told_ask(script.ask),
+        "failure": [script.failure.code, script.failure.msg] if script.failure else None,
+        "usage": [script.usage.input_count, script.usage.output_count] if script.usage else None,
+    }
+
+
+def _run(value: Mapping[str, Any]) -> RunState:
+    script = WorkflowScript(
+        value["output"],
+        nodes=[Node(*node) for node in value["nodes"]],
+        ask=_ask(value["ask"]),
+        failure=Failure(*value["failure"]) if value["failure"] else None,
+        usage=Usage(*value["usage"]) if value["usage"] else None,
+    )
+    if not value["is_over"]:
+        script = WorkflowScript(nodes=script.nodes, failure=_RESTARTED)
+    run = RunState(value["id"], value["workflow_id"], value["mode"], script, value["created_at"], ends_at=-1.0)
+    run.resumed = value["resumed"]
+    run.event_id = value["event_id"] if value["is_over"] else ""
+    return run
+
+
+def _told_ask(ask: Ask | None) -> list[Any] | None:
+    return [ask.question, ask.type, ask.title] if ask else None
+
+
+def _ask(value: list[Any] | None) -> Ask | None:
+    return Ask(*value) if value else None
