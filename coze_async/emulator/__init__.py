@@ -8,6 +8,9 @@
         async with http.stream("POST", "/v3/chat", json=body, headers={"Authorization": "Bearer pat_x"}) as response:
             ...
 
+What is made through the API can be read back, changed and deleted, in memory or in a file (`Emulator(state=…)`); bots,
+workflows and workspaces that nobody has made answer by themselves.
+
 In the process it needs nothing but the library's own dependencies. `Emulator.serve` opens a port, for other programs
 and languages, and needs the extra `emulator`.
 """

@@ -96,6 +96,9 @@ def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:
     variables: Mapping[str, Any] = body.get("custom_variables") or {}
     if not all(re.fullmatch(r"[A-Za-z_]+", name) and isinstance(value, str) for name, value in variables.items()):
         raise Refusal(4000, "custom_variables maps names of letters and underscores to strings.")
+    extra: Any = body.get("extra_params") or {}
+    if not isinstance(extra, dict) or not extra.keys() <= {"latitude", "longitude"}:
+        raise Refusal(4000, "extra_params takes latitude and longitude only.")
     pairs: Mapping[str, Any] = body.get("meta_data") or {}
     if len(pairs) > 16 or not all(0 < len(key) <= 64 and 0 < len(str(value)) <= 512 for key, value in pairs.items()):
         raise Refusal(4003, "meta_data takes 16 pairs, keys of 64 and values of 512 characters.")

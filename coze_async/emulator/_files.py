@@ -13,6 +13,8 @@ from ._world import RecordedRequest, World
 
 MOST = 512 << 20
 """Bytes of a file (coze.cn page upload_files)."""
+MOST_OF_STUDIO = 200 << 20
+"""Bytes of a file on a server of one's own (Coze Studio source 4f786d6)."""
 MOST_OF_A_RECORDING = 10 << 20
 """Bytes of a recording (coze.cn page audio_transcriptions)."""
 TYPES = re.compile(
@@ -30,7 +32,7 @@ _PIECE = 4096
 async def upload(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/files/upload."""
     cloud = world.wire.dialect == "cloud"
-    received = file_of(request, MOST, TYPES if cloud else _ANY)
+    received = file_of(request, MOST if cloud else MOST_OF_STUDIO, TYPES if cloud else _ANY)
     file_id = world.state.new_id()
     written: dict[str, Any] = {"id": file_id, "bytes": received.size, "file_name": received.name}
     if cloud:

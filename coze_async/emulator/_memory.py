@@ -103,8 +103,7 @@ class Memory:
         chat = ChatState(**value, last_error=Failure(**error) if error else None)
         conversation = self._state.conversations[chat.conversation_id]
         # One message is one thing, in the chat and in its conversation.
-        known = conversation.messages
-        chat.messages = [known[message["id"]] if message["id"] in known else message for message in messages]
+        chat.messages = [conversation.messages.get(str(message["id"]), Row(message)) for message in messages]
         if chat.running:
             chat.status, chat.last_error = "failed", _RESTARTED
             # The numbers come first: they are written with the first change.

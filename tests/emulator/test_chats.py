@@ -345,6 +345,8 @@ _IMAGE = {"type": "image", "file_id": "1"}
         ({"parameters": "text"}, 4000),
         ({"custom_variables": {"a1": "x"}}, 4000),
         ({"custom_variables": {"a": 1}}, 4000),
+        ({"extra_params": {"latitude": "1", "altitude": "2"}}, 4000),
+        ({"extra_params": ["latitude"]}, 4000),
         ({"meta_data": {str(n): "x" for n in range(17)}}, 4003),
         ({"meta_data": "text"}, 4000),
         ({"meta_data": {"k" * 65: "x"}}, 4003),

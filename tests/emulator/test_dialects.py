@@ -238,3 +238,52 @@ async def test_requests_are_recorded() -> None:
 def test_there_are_three_dialects() -> None:
     with pytest.raises(ValueError, match="'cloud', 'studio', 'plus'"):
         Emulator("other")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+CLOUD_ONLY = [
+    ("POST", "/v3/chat/retrieve"),
+    ("POST", "/v3/chat/submit_tool_outputs"),
+    ("POST", "/v1/workflows/resume"),
+    ("GET", "/v1/workflows/1/run_histories/1"),
+    ("GET", "/v1/workflows/1/versions"),
+    ("GET", "/v1/workflows"),
+    ("POST", "/v1/conversation/message/create"),
+    ("GET", "/v1/files/retrieve"),
+    ("GET", "/v1/bots"),
+    ("GET", "/v1/workspaces"),
+    ("GET", "/v1/users/me"),
+    ("GET", "/v1/variables"),
+    ("PUT", "/v1/datasets/1/images/1"),
+    ("GET", "/v1/audio/voices"),
+    ("GET", "/v1/commerce/benefit/benefits/get"),
+    ("POST", "/api/permission/oauth2/token"),
+]
+NOT_ON_PLUS = [
+    ("GET", "/v3/chat/retrieve"),
+    ("GET", "/v3/chat/message/list"),
+    ("GET", "/v1/conversation/retrieve"),
+    ("GET", "/v1/datasets"),
+    ("POST", "/open_api/knowledge/document/list"),
+]
+OWN = [("GET", "/v1/workflow/get_run_history"), ("POST", "/api/draftbot/create"), ("POST", "/api/conversation/chat")]
+
+
+async def test_each_server_lacks_routes_of_the_others() -> None:
+    """The route tables of Coze Studio source 4f786d6 and Coze Plus source fb00b21."""
+    lacks: dict[Dialect, list[tuple[str, str]]] = {
+        "cloud": OWN,
+        "studio": CLOUD_ONLY,
+        "plus": CLOUD_ONLY + NOT_ON_PLUS,
+    }
+    for dialect, missing in lacks.items():
+        emulator = Emulator(dialect)
+        async with talking(emulator) as coze:
+            for method, path in (*CLOUD_ONLY, *NOT_ON_PLUS, *OWN):
+                response = await coze.http.request(method, path)
+                assert (response.status_code == 404) is ((method, path) in missing), (dialect, method, path)
+                assert "x-log-id" in response.headers or "x-tt-logid" in response.headers
+
+
+async def test_studio_tells_the_role_of_a_workflow_only() -> None:
+    async with talking(Emulator("studio")) as coze:
+        assert list((await coze.get("/v1/workflows/7"))["data"]) == ["role"]
