@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 import anyio
 import pytest
 from emulator.client import client
+from emulator.talk import talking
 
 from coze_async import APIError, AsyncCoze, Page, SessionAuth, Upload
 from coze_async.emulator import Answer, Ask, Emulator, Node, Script, ToolCall, WorkflowScript
@@ -174,8 +175,11 @@ async def datasets(coze: AsyncCoze) -> None:
         assert (dataset.name, dataset.doc_count, dataset.file_list) == ("y", 2, ["c", "b"])
         await documents.delete(document_ids=ids)
         assert (await documents.list(dataset_id=of).first()).items == []
+    (orphan,) = await coze.datasets.documents.create(dataset_id=of, document_bases=[text])
     await coze.datasets.delete(dataset_id=of)
     assert (await coze.datasets.list(space_id="1").first()).items == []
+    with pytest.raises(APIError, match="does not exist"):
+        await coze.datasets.documents.update(document_id=orphan.document_id, document_name="x")
     pictures = (await coze.datasets.create(name="p", space_id="1", format_type=2)).dataset_id
     image = DocumentBase.of_content("p.png", b"png", "png")
     (photo,) = await coze.datasets.documents.create(dataset_id=pictures, document_bases=[image], format_type=2)
@@ -494,3 +498,53 @@ async def test_every_endpoint_of_the_client_is_answered() -> None:
                     break
     declared = {(endpoint.method, shape(endpoint.path)) for endpoint in all_endpoints()}
     assert declared - seen == set(NOT_EMULATED)
+
+
+async def test_counts_have_their_documented_end() -> None:
+    """The pages of each endpoint; see the docstrings of the client."""
+    async with client(Emulator()) as coze:
+        space = str((await coze.workspaces.create(name="x", description="d")).id)
+        people = [WorkspaceMember(user_id=str(number)) for number in range(21)]
+        with pytest.raises(APIError, match="users holds more than 20"):
+            await coze.workspaces.members.create(workspace_id=space, users=people)
+        await coze.workspaces.members.create(workspace_id=space, users=people[:20])
+        with pytest.raises(APIError, match="user_ids holds more than 5"):
+            await coze.workspaces.members.delete(workspace_id=space, user_ids=["0", "1", "2", "3", "4", "5"])
+        of = (await coze.datasets.create(name="x", space_id="1", format_type=0)).dataset_id
+        text = DocumentBase.of_content("a", b"x", "txt")
+        with pytest.raises(APIError, match="document_bases holds more than 10"):
+            await coze.datasets.documents.create(dataset_id=of, document_bases=[text] * 11)
+        with pytest.raises(APIError, match="document_ids holds more than 100"):
+            await coze.datasets.documents.delete(document_ids=["1"] * 101)
+        with pytest.raises(APIError, match="format_type 2, but the dataset has 0"):
+            await coze.datasets.documents.create(dataset_id=of, document_bases=[text], format_type=2)
+        organizations = coze.enterprises.organizations
+        for number in range(20):
+            await organizations.create(enterprise_id="1", name=str(number), super_admin_user_id="5")
+        with pytest.raises(APIError, match="20 organizations at most"):
+            await organizations.create(enterprise_id="1", name="x", super_admin_user_id="5")
+        # A page that is just full is the last one.
+        assert (await organizations.list(enterprise_id="1", page_size=20).first()).has_more is False
+        assert (await coze.stores.categories.list(entity_type="plugin", page_size=2).first()).has_more is False
+        assert (await coze.stores.categories.list(entity_type="plugin", page_size=1).first()).has_more is True
+        group = (await coze.audio.voiceprint_groups.create(name="x")).id
+        for number in range(10):
+            await coze.audio.voiceprint_groups.features.create(group_id=group, name=str(number), file=wav())
+        with pytest.raises(APIError, match="holds 10 voiceprints"):
+            await coze.audio.voiceprint_groups.features.create(group_id=group, name="x", file=wav())
+        voice = None
+        for _ in range(10):
+            voice = (
+                await coze.audio.voices.clone(voice_name="x", file=wav(), audio_format="wav", voice_id=voice)
+            ).voice_id
+        with pytest.raises(APIError, match="was trained 10 times"):
+            await coze.audio.voices.clone(voice_name="x", file=wav(), audio_format="wav", voice_id=voice)
+
+
+async def test_content_that_is_no_base64_is_refused() -> None:
+    async with talking(Emulator()) as coze:
+        of = (await coze.post("/v1/datasets", {"space_id": "1", "name": "x", "format_type": 0}))["data"]["dataset_id"]
+        source = {"file_base64": "not base64!", "file_type": "txt"}
+        body = {"dataset_id": of, "document_bases": [{"name": "a", "source_info": source}]}
+        answer = await coze.post("/open_api/knowledge/document/create", body)
+    assert (answer["code"], answer["msg"]) == (4000, "The content of a is no base64.")

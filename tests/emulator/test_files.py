@@ -9,7 +9,7 @@ import pytest
 from emulator.talk import HEADERS, Talk, talking
 from emulator.test_server import client, served
 
-from coze_async.emulator import Emulator, ReceivedForm, _files
+from coze_async.emulator import Dialect, Emulator, ReceivedForm, _files
 from coze_async.emulator._form import FormParser, read_form
 from coze_async.emulator._sound import spoken, wav
 
@@ -38,6 +38,15 @@ async def test_a_file_is_taken_or_refused_with_its_code(
     monkeypatch.setattr(_files, "MOST", 10)
     async with talking(Emulator()) as talk:
         assert (await upload(talk, files))["code"] == code
+
+
+@pytest.mark.parametrize(("dialect", "code"), [("studio", 4302), ("plus", 4302), ("cloud", 0)])
+async def test_a_self_hosted_server_takes_less(dialect: Dialect, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 MB against 512 MB (Coze Studio source 4f786d6)."""
+    assert (_files.MOST_OF_STUDIO, _files.MOST) == (200 << 20, 512 << 20)
+    monkeypatch.setattr(_files, "MOST_OF_STUDIO", 10)
+    async with talking(Emulator(dialect)) as talk:
+        assert (await upload(talk, [("file", ("a.pdf", b"x" * 11))]))["code"] == code
 
 
 async def test_a_file_of_any_type_is_taken_by_a_self_hosted_server() -> None:

@@ -145,6 +145,12 @@ def test_no_window_lets_more_through_and_none_less(gaps: list[float], limit: int
             passed.append(now)
 
 
+def test_a_call_counts_for_a_whole_window_and_no_longer() -> None:
+    windows = Windows()
+    admitted = [windows.admit(("account", "chat"), now, 1, 1.0) for now in (0.0, 0.999, 1.0, 1.5, 2.0)]
+    assert admitted == [True, False, True, False, True]
+
+
 @pytest.mark.parametrize("dialect", ["cloud", "plus"])
 async def test_what_one_user_may_do_in_a_minute(dialect: Dialect) -> None:
     """The table of Coze Plus: chats by user, bots by token."""
