@@ -56,6 +56,7 @@ class Emulator:
 
     Raises:
         ValueError: there is no such dialect.
+        TypeError: tokens is a text, or holds one where names are due.
         ConfigurationError: the file of the state cannot be used; the text says why.
     """
 
@@ -229,8 +230,12 @@ def _permissions(
     tokens: Iterable[str] | Mapping[str, Collection[str]] | None,
 ) -> Mapping[str, frozenset[str] | None] | None:
     """The permissions of each token; None for all of them, and None alone if every token is accepted."""
+    if isinstance(tokens, str):
+        raise TypeError('tokens is a text: give a list of tokens, or {"pat_…": {"chat", "getChat"}}.')
     if isinstance(tokens, Mapping):
         named = cast("Mapping[str, Collection[str]]", tokens)
+        if any(isinstance(names, str) for names in named.values()):
+            raise TypeError("The permissions of a token are a set of names, not a text.")
         return {token: frozenset(names) for token, names in named.items()}
     return None if tokens is None else dict.fromkeys(tokens)
 

@@ -217,3 +217,11 @@ async def test_other_quotas_are_used_up_before_a_chat(code: int) -> None:
 def test_limits_that_mean_nothing_are_refused(wrong: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         wrong()
+
+
+def test_a_text_is_no_list_of_tokens() -> None:
+    """A text can be iterated, letter by letter."""
+    with pytest.raises(TypeError, match="give a list of tokens"):
+        Emulator(tokens="pat_x")
+    with pytest.raises(TypeError, match="a set of names, not a text"):
+        Emulator(tokens={"pat_x": "chat"})
