@@ -4,14 +4,14 @@ import logging
 import re
 from collections.abc import Iterable
 
-__all__ = ["guard_httpx_log", "log", "redact", "shortened"]
+__all__ = ["TOKEN", "guard_httpx_log", "log", "redact", "shortened"]
 
 log = logging.getLogger("coze_async")
 log.addHandler(logging.NullHandler())
 
 _HIDDEN = "***"
 # Personal, OAuth and service tokens of Coze (auth flows of cozepy 0.20), and whatever stands after Bearer.
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"\b(?:pat|czu|czs|cztei|sat|czr)_[A-Za-z0-9_\-.]+|(?i:\bbearer\s+)[^\s\"',;]+|(?i:\bsession_key=)[^\s\"',;]+"
 )
 
@@ -23,7 +23,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         # A very short secret would blank ordinary words.
         if len(secret) >= 4:
             text = text.replace(secret, _HIDDEN)
-    return _TOKEN.sub(_HIDDEN, text)
+    return TOKEN.sub(_HIDDEN, text)
 
 
 def shortened(text: str, limit: int = 500) -> str:

@@ -29,9 +29,9 @@ ROWS: list[set[str]] = [
         "_pages",
         "_upload_cache",
     },
-    {"_config", "_token"},
-    {"_token_endpoint", "_token_store"},
-    {"_auth", "_connection"},
+    {"_config", "_token", "_recording", "_masking"},
+    {"_token_endpoint", "_token_store", "_recorder"},
+    {"_auth", "_connection", "_replay"},
     {"_oauth", "_jwt", "_session", "_upload"},
     {"_core"},
     {"_oauth_config"},
@@ -49,7 +49,7 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config"}
+MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config", "_recorder", "_replay"}
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).
 WITHOUT_IO = {
     "_codes",
@@ -64,6 +64,8 @@ WITHOUT_IO = {
     "_config",
     "_multipart",
     "_upload_cache",
+    "_recording",
+    "_masking",
 }
 
 

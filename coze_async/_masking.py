@@ -1,0 +1,375 @@
+"""What a recording must not hold: credentials never, and what people wrote and who they are only if it is wished for.
+
+A mask is as long as what it hides, character by character and byte by byte: letters become `x` (`某` and the like where
+a letter has more bytes), digits `0`, the digits of numbers `1`; blanks and punctuation stay. What stays is named here
+(ids, codes, types, counts, times, the server's own words), all else is masked, so that a field that nobody knows yet is
+masked too.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coze_async._envelope import content_type_of
+from coze_async._errors import ConfigurationError
+from coze_async._logging import TOKEN
+
+__all__ = ["KEEPABLE", "Masking"]
+
+KEEPABLE = ("content", "users")
+
+# A credential, wherever it stands; numbers under these names are counts.
+_CREDENTIAL = re.compile(
+    r".*(?:token|secret|passw(?:or)?d|session_key|private_key|api_?key|authorization|cookie|credential|assertion"
+    r"|code_verifier|device_code|user_code|signature|file_base64)$|verification_ur[il]_complete$",
+    re.IGNORECASE,
+)
+# Coze Studio counts tokens under the name `token`, in texts.
+_COUNTED = re.compile(r"[0-9]{0,9}")
+_USER = re.compile(
+    r"(?:.*_)?(?:user_ids?|uids?|user_name|user_nickname|user_unique_name|user|username|nick_?name|avatar|avatar_url"
+    r"|e?mail|phone|mobile|creator_name|web_id)$",
+    re.IGNORECASE,
+)
+_KEPT = re.compile(
+    r"(?:.*_)?(?:id|ids|uuid|count|time|at|type|status|code|mode|index|size|total|num|tokens)$"
+    r"|is_.*|has_.*"
+    r"|token|usage|cost|msg|error|error_message|logid|debug_url|help_doc|event|role|stream|score|finish_reason"
+    r"|from_module|from_unit|scope|expires_in|interval|order|limit|page|bytes|auto_save_history|format|version",
+    re.IGNORECASE,
+)
+# What stands below these was named by people, whatever it is called.
+_OPAQUE = re.compile(
+    r"parameters|custom_variables|variables|meta_data|output|outputs|input|inputs|arguments|ext|extra|extra_params"
+    r"|properties|headers|value|values",
+    re.IGNORECASE,
+)
+# JSON inside a text was written by a bot, but for the envelopes of verbose messages, recalls and objects.
+_KEPT_INSIDE = frozenset({"msg_type", "finish_reason", "status_code", "file_id", "score", "from_module", "from_unit"})
+_OBJECTS = frozenset({"text", "image", "file", "audio"})
+
+_RESPONSE_HEADERS = re.compile(
+    r"content-(?:type|length)|transfer-encoding|retry-after|cache-control|x-tt-logid|x-log-id|x-accel-buffering"
+    r"|server|via|date|connection|vary|allow"
+)
+_CLOUDS = re.compile(r"(?:[a-z0-9-]+\.)*coze\.(?:cn|com|emulator)|localhost|127\.0\.0\.1|\[::1\]")
+
+_JSON_PARTS = re.compile(r'"((?:[^"\\]|\\.)*+\\?)("|\Z)|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+_CHARACTERS = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9.eE+-]+")
+_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+_LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+# Shorter texts would blank ordinary words where they are repeated.
+_SHORTEST = 3
+# The server's own words, which may repeat what it was told.
+_SAYING = frozenset({"msg", "error", "error_message"})
+
+
+class _Placeholders(dict[int, int | str]):
+    """What stands for each character: one of as many bytes in UTF-8."""
+
+    def __missing__(self, code: int) -> int | str:
+        character = chr(code)
+        stands: int | str = code
+        if 0xDC80 <= code <= 0xDCFF:
+            # One byte that was no UTF-8 where it was read.
+            stands = "x"
+        elif character.isspace() or code == 0xFEFF or 0xD800 <= code <= 0xDFFF:
+            pass
+        elif code < 0x80:
+            stands = "0" if character.isdigit() else "x" if character.isalpha() else code
+        elif code < 0x800:
+            stands = "é"
+        else:
+            stands = "某" if code < 0x10000 else "𝑥"
+        self[code] = stands
+        return stands
+
+
+_PLACEHOLDERS = _Placeholders()
+
+
+def _masked(text: str) -> str:
+    return text.translate(_PLACEHOLDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a JSON text a value stands: its key, and whose names the keys are."""
+
+    key: str = ""
+    is_inside: bool = False
+    is_opaque: bool = False
+
+
+@dataclass
+class Masking:
+    """Masks exchanges one after the other, and remembers their credentials, in case somebody repeats them.
+
+    Attributes:
+        keep: Personal data that stay: "content" (what people and bots wrote, names, parameters, files), "users".
+    """
+
+    keep: Collection[str] = ()
+    _secrets: set[str] = field(default_factory=set[str], repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.keep, str) or not set(self.keep) <= set(KEEPABLE):
+            raise ConfigurationError(
+                f"keep={self.keep!r} cannot be kept in a recording: choose from {', '.join(map(repr, KEEPABLE))}. "
+                "Credentials never are."
+            )
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What stays, in order."""
+        return tuple(sorted(set(self.keep)))
+
+    def exchange(self, path: str, headers: Mapping[str, str] | None = None) -> "ExchangeMasking":
+        """Begin with an exchange.
+
+        Args:
+            path: Where its request goes.
+            headers: What its request carries.
+        """
+        for name, value in (headers or {}).items():
+            if name.lower() in ("authorization", "cookie", "proxy-authorization"):
+                self.learn(*value.split()[-1:], *(part.partition("=")[2].strip() for part in value.split(";")))
+        return ExchangeMasking(self, is_login="/oauth2/" in path)
+
+    def learn(self, *secrets: str) -> None:
+        """Remember credentials."""
+        self._secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST)
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """Credentials that were seen."""
+        return self._secrets
+
+
+class ExchangeMasking:
+    """Masks one exchange: what was masked in its request is masked where the answer repeats it."""
+
+    def __init__(self, masking: Masking, *, is_login: bool) -> None:
+        self._masking = masking
+        self._is_login = is_login
+        self._keeps_content = "content" in masking.keep
+        self._keeps_users = "users" in masking.keep
+        self._known: set[str] = set()
+
+    def server(self, url: str) -> str:
+        """Return who is asked; only hosts that everybody knows stay."""
+        scheme, _, host = url.partition("://")
+        name = host.rpartition(":")[0] or host
+        return url if self._keeps_users or _CLOUDS.fullmatch(name) else f"{scheme}://{_masked(host)}"
+
+    def query(self, query: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+        """Return the names and values behind a path."""
+        return {
+            name: self._text(value, _Place(name))
+            if isinstance(value, str)
+            else [self._text(one, _Place(name)) for one in value]
+            for name, value in query.items()
+        }
+
+    def request_body(self, content: bytes) -> Any:
+        """Return what the JSON of a request says.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        text = content.decode()
+        json.loads(text)
+        return json.loads(self._json(text, _Place()))
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of an answer that say something about it and about nobody."""
+        lower = ((name.lower(), value) for name, value in headers.items())
+        return {name: self._safe(value) for name, value in lower if _RESPONSE_HEADERS.fullmatch(name)}
+
+    def body(self, status: int, headers: Mapping[str, str], content: bytes) -> bytes | None:
+        """Return the body of an answer, as long as before; None if its content has to be withheld."""
+        kind = content_type_of(headers)
+        text = content.decode("utf-8", "surrogateescape")
+        opening = text.lstrip("\ufeff \t\r\n")[:1]
+        is_text = kind.startswith("text/") or "json" in kind or not kind
+        if is_text and opening in ("{", "["):
+            text = self._json(text, _Place())
+        elif kind == "text/event-stream":
+            text = self._events(text)
+        elif is_text:
+            # An error page speaks of the server; any other text was written by somebody.
+            text = self._scrubbed(text) if status >= 400 or self._keeps_content else _masked(text)
+        elif not self._keeps_content:
+            return None
+        return text.encode("utf-8", "surrogateescape")
+
+    def words(self, text: str) -> str:
+        """Return the words of an error."""
+        return self._scrubbed(text)
+
+    def _scrubbed(self, text: str) -> str:
+        """Return words of the server's without what is known not to be its own."""
+        return self._without(text, (*self._masking.secrets, *self._known))
+
+    def _safe(self, text: str) -> str:
+        """Return a text without credentials. A status may well be a word that somebody wrote, too: it stays."""
+        return self._without(text, self._masking.secrets)
+
+    @staticmethod
+    def _without(text: str, hidden: Iterable[str]) -> str:
+        # The longest first: one may be a part of another.
+        for known in sorted(hidden, key=len, reverse=True):
+            if known in text:
+                text = text.replace(known, _masked(known))
+        return TOKEN.sub(lambda found: _masked(found[0]), text)
+
+    def _events(self, text: str) -> str:
+        """Return an event stream; the lines of one event's data belong together."""
+        lines: list[str] = []
+        data: list[tuple[int, str, str, str]] = []
+        name = ""
+
+        def end_event() -> None:
+            masked = self._data("\n".join(payload for _, _, payload, _ in data), name).split("\n")
+            for (number, prefix, _, end), payload in zip(data, masked, strict=True):
+                lines[number] = prefix + payload + end
+            data.clear()
+
+        for line, end in _LINES.findall(text):
+            field_name, colon, value = line.partition(":")
+            field_name = field_name.removeprefix("\ufeff")
+            if field_name == "data" and colon:
+                payload = value.removeprefix(" ")
+                data.append((len(lines), line[: len(line) - len(payload)], payload, end))
+                lines.append("")
+                continue
+            if data and (not line or field_name in ("event", "id")):
+                end_event()
+            if not line:
+                name = ""
+            elif field_name == "event":
+                name = value.strip().lower()
+            is_field = field_name in ("event", "id", "retry", "")
+            lines.append((self._safe(line) if is_field or self._keeps_content else _masked(line)) + end)
+        if data:
+            end_event()
+        return "".join(lines)
+
+    def _data(self, payload: str, event: str) -> str:
+        text = payload.strip()
+        if text in ("[DONE]", '"[DONE]"'):
+            return payload
+        if text[:1] in ("{", "[", '"'):
+            return self._json(payload, _Place())
+        return self._scrubbed(payload) if "error" in event or self._keeps_content else _masked(payload)
+
+    def _json(self, text: str, place: _Place) -> str:
+        """Return a JSON text; what is torn, or no JSON after all, is masked rather than understood."""
+        return "".join(self._json_parts(text, place))
+
+    def _json_parts(self, text: str, place: _Place) -> Iterator[str]:
+        around: list[tuple[str, _Place]] = []
+        key, position = place, 0
+        is_key = False
+        for found in _JSON_PARTS.finditer(text):
+            yield text[position : found.start()]
+            position = found.end()
+            part = found[0]
+            if part in ("{", "["):
+                around.append((part, key))
+                key = _Place("" if part == "{" else key.key, key.is_inside, key.is_opaque)
+                is_key = part == "{"
+                yield part
+            elif part in ("}", "]"):
+                _, key = around.pop() if around else ("", place)
+                is_key = False
+                yield part
+            elif part == ",":
+                is_key = bool(around) and around[-1][0] == "{"
+                yield part
+            elif part == ":":
+                is_key = False
+                yield part
+            elif part.startswith('"'):
+                raw, end = found[1], found[2]
+                if is_key:
+                    outer = around[-1][1]
+                    name = "".join(character for character, _ in _characters(raw))
+                    key = _Place(name, outer.is_inside, outer.is_opaque or bool(_OPAQUE.fullmatch(outer.key)))
+                    yield f'"{self._same_spans(raw, self._safe(name))}{end}'
+                else:
+                    value = "".join(character for character, _ in _characters(raw))
+                    yield f'"{self._same_spans(raw, self._text(value, key))}{end}'
+            elif part in _WORDS:
+                yield part
+            elif _NUMBER.fullmatch(part):
+                yield part if self._keeps_content or self._is_kept(key) else re.sub(r"[0-9]", "1", part)
+            else:
+                yield self._safe(part) if self._keeps_content else _masked(part)
+        yield text[position:]
+
+    @staticmethod
+    def _same_spans(raw: str, masked: str) -> str:
+        """Write a masked text into the place of the raw one, each character as long as before."""
+        if "\\" not in raw:
+            return masked
+        return "".join(_written(new, old, span) for (old, span), new in zip(_characters(raw), masked, strict=True))
+
+    def _is_kept(self, place: _Place) -> bool:
+        if place.is_opaque or _OPAQUE.fullmatch(place.key):
+            return False
+        return place.key in _KEPT_INSIDE if place.is_inside else bool(_KEPT.fullmatch(place.key))
+
+    def _text(self, text: str, place: _Place) -> str:
+        """Return the text of a value: as it is, masked, or, if it holds JSON of its own, masked inside."""
+        key = place.key
+        if (_CREDENTIAL.fullmatch(key) and not _COUNTED.fullmatch(text)) or (self._is_login and key == "code"):
+            self._masking.learn(text)
+            return _masked(text)
+        if _USER.fullmatch(key):
+            return self._safe(text) if self._keeps_users else self._hidden(text)
+        if text.lstrip()[:1] in ("{", "[") and not self._is_kept(place):
+            return self._json(text, _Place(key, is_inside=True, is_opaque=place.is_opaque))
+        is_known_object = place.is_inside and key == "type" and text in _OBJECTS
+        if self._keeps_content or self._is_kept(place) or is_known_object or text == "[DONE]":
+            return self._scrubbed(text) if key in _SAYING else self._safe(text)
+        return self._hidden(text)
+
+    def _hidden(self, text: str) -> str:
+        if len(text) >= _SHORTEST:
+            self._known.add(text)
+        return _masked(text)
+
+
+def _characters(raw: str) -> Iterator[tuple[str, str]]:
+    """Yield each character of a JSON string, and how it is written."""
+    for span in _CHARACTERS.findall(raw):
+        yield _read(span), span
+
+
+def _read(span: str) -> str:
+    if len(span) == 12:
+        try:
+            return json.loads(f'"{span}"')  # type: ignore[no-any-return]  # a JSON string is a text
+        except ValueError:
+            return "\ufffd"
+    if len(span) == 6:
+        return chr(int(f"0x{span[2:]}", 0))
+    if len(span) == 2:
+        return _SHORT_ESCAPES.get(span[1], span[1])
+    return span
+
+
+def _written(new: str, old: str, span: str) -> str:
+    if new == old:
+        return span
+    if len(span) == 2:
+        # No escape that JSON knows.
+        return span[0] + new
+    if len(span) == 12:
+        return json.dumps("𝑥")[1:-1]
+    return f"\\u{ord(new):04x}" if len(span) == 6 else new

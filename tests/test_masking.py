@@ -1,0 +1,249 @@
+"""What a recording must not hold, and what of it stays: our own decision, on the shapes of the wire facts."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from coze_async import ConfigurationError
+from coze_async._masking import KEEPABLE, Masking
+
+STREAM = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+
+
+def body(
+    content: str | bytes, *, keep: tuple[str, ...] = (), status: int = 200, path: str = "/v3/chat", **headers: str
+) -> str:
+    """Return what a body becomes; its length must not change."""
+    plain = content.encode() if isinstance(content, str) else content
+    given_headers = {name.replace("_", "-"): value for name, value in headers.items()} or JSON
+    masked = Masking(keep).exchange(path).body(status, given_headers, plain)
+    assert masked is not None
+    assert len(masked) == len(plain)
+    return masked.decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        # What support asks for, and what a client decides by.
+        ('{"code":0,"msg":"","logid":"L1","data":{"id":"9","status":"completed","created_at":17}}', None),
+        ('{"type":"answer","content_type":"text","role":"assistant","is_finish":true,"node_seq_id":"0"}', None),
+        ('{"usage":{"token_count":115,"output_tokens":24},"has_more":false,"total":3}', None),
+        # What somebody wrote: letters, digits and characters of every length.
+        ('{"content":"Hi Bob, 42! é 你好 😀"}', '{"content":"xx xxx, 00! é 某某 𝑥"}'),
+        ('{"content":"a\\nb\\u4f60\\ud83d\\ude00\\"\\\\ c"}', '{"content":"x\\nx\\u67d0\\ud835\\udc65\\"\\\\ x"}'),
+        ('{"title":["one",{"name":"two"}],"slice":"three"}', '{"title":["xxx",{"name":"xxx"}],"slice":"xxxxx"}'),
+        # Line ends that are none for server-sent events stay where they are: they are what goes wrong.
+        ('{"content":"a\u2028b\u0085c"}', '{"content":"x\u2028x\u0085x"}'),
+        # Who it is.
+        ('{"user_id":"u-7","nick_name":"Ann","email":"a@b.c"}', '{"user_id":"x-0","nick_name":"xxx","email":"x@x.x"}'),
+        # Numbers that people gave stay numbers; those of the service stay.
+        ('{"age":42,"parameters":{"count":7,"x":-1.5e3}}', '{"age":11,"parameters":{"count":1,"x":-1.1e1}}'),
+        ('{"count":42,"weights":[1,20]}', '{"count":42,"weights":[1,11]}'),
+        # Below what people name, no name means anything.
+        ('{"custom_variables":{"status":"ill"},"status":"ok"}', '{"custom_variables":{"status":"xxx"},"status":"ok"}'),
+        ('{"meta_data":[{"type":"ill"}],"type":"ok"}', '{"meta_data":[{"type":"xxx"}],"type":"ok"}'),
+        # A field that nobody knows yet, a bare text, a word that is none of JSON's.
+        ('{"brand_new":"abc"}', '{"brand_new":"xxx"}'),
+        ('["abc"]', '["xxx"]'),
+        ('{"a":NaN,"b":nonsense,"c":null}', '{"a":NaN,"b":xxxxxxxx,"c":null}'),
+        # JSON in a text: the envelopes of verbose messages and of objects, and nothing a bot made up.
+        (
+            '{"content":"{\\"msg_type\\":\\"knowledge_recall\\",\\"data\\":\\"{\\\\\\"slice\\\\\\":\\\\\\"abc\\\\\\"}\\"}"}',
+            '{"content":"{\\"msg_type\\":\\"knowledge_recall\\",\\"data\\":\\"{\\\\\\"slice\\\\\\":\\\\\\"xxx\\\\\\"}\\"}"}',
+        ),
+        (
+            '{"content":"[{\\"type\\":\\"image\\",\\"file_id\\":\\"f1\\"},{\\"type\\":\\"ill\\",\\"status\\":\\"ill\\"}]"}',
+            '{"content":"[{\\"type\\":\\"image\\",\\"file_id\\":\\"f1\\"},{\\"type\\":\\"xxx\\",\\"status\\":\\"xxx\\"}]"}',
+        ),
+        # Torn, as a connection leaves it.
+        ('{"id":"9","content":"Half an ans', '{"id":"9","content":"xxxx xx xxx'),
+        ('{"content":"Half\\', '{"content":"xxxx\\'),
+        ('{"content":"odd \\q escape","id":"9"}', '{"content":"xxx \\x xxxxxx","id":"9"}'),
+        ('{"content":"a"}}} "b"', '{"content":"x"}}} "x"'),
+        ('\ufeff {"content":"a"}', '\ufeff {"content":"x"}'),
+    ],
+)  # fmt: skip
+def test_a_mask_hides_what_is_personal_and_keeps_what_a_client_decides_by(given: str, masked: str | None) -> None:
+    assert body(given) == (masked or given)
+
+
+def test_bytes_that_are_no_characters_are_masked_one_by_one() -> None:
+    assert body(b'{"content":"\xc4\xe3 ok"}') == '{"content":"xx xx"}'
+
+
+def test_content_can_be_kept_without_the_users_and_the_other_way_round() -> None:
+    given = '{"content":"Hi {\\"a\\":1}","user_id":"u-7","data":"{\\"user_id\\":\\"u-7\\",\\"n\\":5}","age":42}'
+    assert body(given, keep=("content",)) == given.replace("u-7", "x-0")
+    assert '"user_id":"u-7"' in body(given, keep=("users",))
+    assert "Hi" not in body(given, keep=("users",))
+    assert body(given, keep=KEEPABLE) == given
+
+
+def test_a_count_of_tokens_is_no_token() -> None:
+    assert body('{"token":"123456789"}') == '{"token":"123456789"}'
+    assert body('{"token":"1234567890"}', keep=KEEPABLE) == '{"token":"0000000000"}'
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"access_token":"s3cr-et","token":"s3cr-et"}',
+        '{"client_secret":"s3cr-et"}',
+        '{"data":{"refresh_token":"s3cr-et"}}',
+        '{"device_code":"s3cr-et","user_code":"s3cr-et"}',
+        '{"assertion":"s3cr-et","password":"s3cr-et","session_key":"s3cr-et"}',
+        '{"msg":"the token pat_s3cr-et is bad"}',
+        '{"pat_s3cr-et":1}',
+        '{"content":"Bearer s3cr-et"}',
+        '{"content":"{\\"api_key\\":\\"s3cr-et\\"}"}',
+    ],
+)
+def test_no_credential_can_be_kept(given: str) -> None:
+    assert "s3cr" not in body(given, keep=KEEPABLE)
+
+
+def test_a_code_is_a_credential_where_one_logs_in_and_a_number_elsewhere() -> None:
+    assert body('{"code":"720702204"}') == '{"code":"720702204"}'
+    assert body('{"code":"720702204"}', path="/api/permission/oauth2/token") == '{"code":"000000000"}'
+
+
+def test_a_credential_that_was_seen_is_hidden_wherever_it_comes_again() -> None:
+    masking = Masking(KEEPABLE)
+    login = masking.exchange("/api/permission/oauth2/token")
+    assert login.request_body(b'{"client_secret":"abcdef","client_id":"7"}') == {
+        "client_secret": "xxxxxx",
+        "client_id": "7",
+    }
+    exchange = masking.exchange("/v3/chat", {"Authorization": "Bearer hush-1", "Cookie": "a=b; session_key=hush-2"})
+    assert exchange.query({"x": "abcdef", "y": ["hush-1", "1"]}) == {"x": "xxxxxx", "y": ["xxxx-0", "1"]}
+    assert exchange.headers({"Server": "hush-2", "Set-Cookie": "hush-3", "X-Other": "1"}) == {"server": "xxxx-0"}
+    assert exchange.words("no hush-1 here") == "no xxxx-0 here"
+    stream = b"event: hush-1\nid: abcdef\n: hush-2\ndata: [hush-1\n\n"
+    assert b"hush" not in (exchange.body(200, STREAM, stream) or b"hush")
+
+
+def test_the_server_may_repeat_what_it_was_told_but_not_in_a_recording() -> None:
+    exchange = Masking().exchange("/v3/chat")
+    exchange.request_body(b'{"user_id":"u-77","content":"completed"}')
+    answer = b'{"msg":"too many for u-77: completed","status":"completed"}'
+    # A status that is the same as what somebody wrote is still a status.
+    assert exchange.body(200, JSON, answer) == b'{"msg":"too many for x-00: xxxxxxxxx","status":"completed"}'
+    assert exchange.words("u-77 again") == "x-00 again"
+    # The next exchange is another user's.
+    assert Masking().exchange("/v3/chat").words("u-77") == "u-77"
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        ('event:error\ndata:{"code":4020,"msg":"slow"}\n\n', None),
+        ("event:error\ndata:node timed out\n\n", None),
+        ("event:done\ndata:[DONE]\n\n", None),
+        ('event: done\r\ndata: "[DONE]"\r\n\r\n', None),
+        (': alive\n\nid: 1\nretry: 3\nevent:PING\ndata:{"content":"{}"}\n\n', None),
+        ('event:x\ndata:{"content":"abc"}\n\n', 'event:x\ndata:{"content":"xxx"}\n\n'),
+        ("event:x\ndata:no json\n\n", "event:x\ndata:xx xxxx\n\n"),
+        # An error's words are the server's, and only an error's: the name holds for one event.
+        ("event:error\ndata:timed out\n\ndata:abc\n\n", "event:error\ndata:timed out\n\ndata:xxx\n\n"),
+        # One JSON over several lines, and two events without a blank line between them.
+        (
+            'event:Message\ndata: {"content":\ndata: "abc",\ndata: "node_id":"7"}\n\n',
+            'event:Message\ndata: {"content":\ndata: "xxx",\ndata: "node_id":"7"}\n\n',
+        ),
+        (
+            'data:{"content":"a"}\nevent:b\ndata:{"content":"b"}',
+            'data:{"content":"x"}\nevent:b\ndata:{"content":"x"}',
+        ),
+        # No stream after all.
+        ('{"code":4016,"msg":"busy","detail":{"name":"abc"}}', '{"code":4016,"msg":"busy","detail":{"name":"xxx"}}'),
+        ("what is this\n\n", "xxxx xx xxxx\n\n"),
+        ('\ufeffdata:{"content":"a"}\rdata', '\ufeffdata:{"content":"x"}\rxxxx'),
+    ],
+)
+def test_an_event_stream_keeps_its_form(given: str, masked: str | None) -> None:
+    assert body(given, content_type="text/event-stream; charset=utf-8") == (masked or given)
+
+
+def test_the_page_of_a_gateway_is_the_servers_and_any_other_text_is_somebodys() -> None:
+    page = "<title>502 Bad Gateway</title>"
+    assert body(page, status=502, content_type="text/html") == page
+    assert body(page, status=200, content_type="text/html") == "<xxxxx>000 xxx xxxxxxx</xxxxx>"
+    assert body(page, keep=("content",), content_type="text/plain") == page
+
+
+def test_a_file_is_withheld_unless_content_is_kept() -> None:
+    sound = b'{"\x00\xff'
+    assert Masking().exchange("/v1/audio/speech").body(200, {"content-type": "audio/mpeg"}, sound) is None
+    kept = Masking({"content"}).exchange("/v1/audio/speech").body(200, {"content-type": "audio/mpeg"}, sound)
+    assert kept == sound
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api.coze.cn", "https://api.coze.cn"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("https://bots.acme.example:8888", "https://xxxx.xxxx.xxxxxxx:0000"),
+        ("https://api.coze.cn.acme.example", "https://xxx.xxxx.xx.xxxx.xxxxxxx"),
+    ],
+)
+def test_the_name_of_a_host_of_ones_own_is_masked(url: str, shown: str) -> None:
+    assert Masking().exchange("/").server(url) == shown
+    assert Masking({"users"}).exchange("/").server(url) == url
+
+
+@pytest.mark.parametrize("keep", ["content", ["contents"], ["credentials"]])
+def test_what_cannot_be_kept_is_said(keep: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"choose from 'content', 'users'\. Credentials never are"):
+        Masking(keep)
+
+
+# No letter of a mask, and nothing that Coze's own names could hold.
+SECRETS = st.text("QZJKäß龙井茶😀𝒳", min_size=4, max_size=12)
+AROUND = st.text(max_size=6)
+
+
+def shapes(secret: str, before: str, after: str) -> list[Any]:
+    """Return places where people's words stand."""
+    text = f"{before}{secret}{after}"
+    inner = json.dumps({"msg_type": "x", "data": json.dumps({"slice": text, "status": text}, ensure_ascii=False)})
+    return [
+        {"content": text, "user_id": text, "name": [text]},
+        {"content": inner, "data": inner},
+        {"parameters": {"id": text, "deep": [{"type": text}]}, "access_token": text},
+        {"id": "9", "reasoning_content": text, "usage": {"token_count": 1}},
+    ]
+
+
+@given(SECRETS, AROUND, AROUND, st.booleans(), st.integers(0, 3), st.sampled_from(["json", "stream", "lines"]))
+@example("龙井茶", "", "\ud800", True, 1, "stream")
+def test_nothing_that_is_masked_is_left_in_any_form(
+    secret: str, before: str, after: str, ascii_only: bool, place: int, form: str
+) -> None:
+    text = json.dumps(shapes(secret, before, after)[place], ensure_ascii=ascii_only)
+    kind = JSON if form == "json" else STREAM
+    if form != "json":
+        text = text if form == "stream" else text.replace(",", "\ndata:,")
+        text = f"event:x\ndata:{text}\n\n"
+    plain = text.encode("utf-8", "surrogatepass")
+    masked = Masking().exchange("/v3/chat").body(200, kind, plain)
+    assert masked is not None
+    assert len(masked) == len(plain)
+    shown = masked.decode("utf-8", "surrogateescape")
+    for form_of_it in (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3]):
+        assert form_of_it not in shown
+    if form == "json":
+        # What was JSON still is, with the same keys.
+        assert json.loads(shown).keys() == json.loads(text).keys()
+
+
+@given(st.binary(max_size=200), st.sampled_from([STREAM, JSON, {"content-type": "text/html"}]))
+def test_whatever_comes_is_as_long_as_before(content: bytes, headers: dict[str, str]) -> None:
+    masked = Masking().exchange("/v3/chat").body(200, headers, content)
+    assert masked is not None
+    assert len(masked) == len(content)
