@@ -80,6 +80,13 @@ if TYPE_CHECKING:
         Page,
         Pages,
     )
+    from coze_async._recorder import (
+        Recorder,
+    )
+    from coze_async._replay import (
+        Replay,
+        replay,
+    )
     from coze_async._retry import (
         Retry,
     )
@@ -194,6 +201,11 @@ _NAMES = {
     "coze_async._pages": (
         "Page",
         "Pages",
+    ),
+    "coze_async._recorder": ("Recorder",),
+    "coze_async._replay": (
+        "Replay",
+        "replay",
     ),
     "coze_async._retry": ("Retry",),
     "coze_async._stream": ("EventStream",),
@@ -316,6 +328,8 @@ __all__ = [
     "QuotaError",
     "Rate",
     "RateLimitError",
+    "Recorder",
+    "Replay",
     "RequestTimeoutError",
     "Retry",
     "ServerError",
@@ -345,4 +359,5 @@ __all__ = [
     "WorkflowStream",
     "__version__",
     "load_oauth_config",
+    "replay",
 ]

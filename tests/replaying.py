@@ -1,79 +1,40 @@
-"""Recorded exchanges: reading them, and playing them back through respx or a transport that really streams.
+"""Recorded exchanges under `tests/replay/`, in the format of `coze_async.Recorder`, and what plays them to a client.
 
-A recording under `tests/replay/` is a file of JSON lines. The first says where its facts come from, the second holds
-the request, the third the head of the response, and each further one a piece of the body: the seconds after the head
-and the text, as they came off the wire. A last line with `lost` instead of `data` is a connection that breaks there.
+The first line of a file says where its facts come from.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qsl
 
-import anyio
 import anyio.lowlevel
 import httpx
 
-__all__ = ["Asked", "Body", "Piece", "Recording", "ReplayTransport", "recording", "recordings", "stream_of"]
+from coze_async import Replay
+from coze_async._recording import Asked, Ending, Piece, read_recordings
+from coze_async._recording import Recording as Read
+from coze_async._replay import ReplayedBody, asked_of
 
-_FOLDER = Path(__file__).parent / "replay"
+__all__ = [
+    "FOLDER",
+    "Asked",
+    "Ending",
+    "Piece",
+    "Recording",
+    "ReplayTransport",
+    "asked_of",
+    "recording",
+    "recordings",
+    "stream_of",
+]
 
-
-@dataclass(frozen=True)
-class Asked:
-    """The request of an exchange."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Any = None
-
-    @classmethod
-    def of(cls, request: httpx.Request) -> Self:
-        """What a client really sent, in the same form."""
-        return cls(
-            request.method,
-            request.url.path,
-            dict(parse_qsl(request.url.query.decode(), keep_blank_values=True)),
-            json.loads(request.content) if request.content else None,
-        )
+FOLDER = Path(__file__).parent / "replay"
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Some bytes of a body, and the seconds after the head at which they came."""
-
-    at: float
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One request and its answer, with the edges of the chunks in which it came.
-
-    Attributes:
-        lost: Why the connection broke after the last piece; None for a body that ended properly.
-        endless: True for a body that goes silent after the last piece and never ends.
-    """
-
-    name: str
-    source: str
-    trust: str
-    date: str
-    asked: Asked
-    status: int
-    headers: Mapping[str, str]
-    pieces: tuple[Piece, ...]
-    lost: str | None = None
-    endless: bool = False
-
-    @property
-    def body(self) -> bytes:
-        """All bytes of the body."""
-        return b"".join(piece.data for piece in self.pieces)
+class Recording(Read):
+    """One request and its answer, which can also come in other chunks."""
 
     def cut(self, edges: Iterable[int]) -> "Recording":
         """The same bytes in other chunks, each as soon as its last byte is there.
@@ -100,61 +61,9 @@ class Recording:
         """The same bytes in one chunk."""
         return self.cut(())
 
-    def response(self, body: "Body | None" = None) -> httpx.Response:
-        """The response, whose body is still to be read."""
-        return httpx.Response(self.status, headers=dict(self.headers), stream=body or Body(self))
-
-    def side_effect(self) -> Callable[[httpx.Request], httpx.Response]:
-        """What respx calls for each request. `.respond(stream=…)` would hand out one body, empty the second time."""
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            return self.response()
-
-        return answer
-
-
-class Body(httpx.AsyncByteStream):
-    """A body that hands out its pieces when they are due.
-
-    Args:
-        recording: What it holds.
-        on_close: Called once when it is closed: with True if it had been read to its end.
-    """
-
-    def __init__(self, recording: Recording, on_close: Callable[[bool], None] | None = None) -> None:
-        self._recording = recording
-        self._left = list(recording.pieces)
-        self._began: float | None = None
-        self._ended = False
-        self._closed = False
-        self._on_close = on_close
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._closed:
-            raise StopAsyncIteration
-        if self._began is None:
-            self._began = anyio.current_time()
-        if self._left:
-            await anyio.sleep(self._began + self._left[0].at - anyio.current_time())
-            return self._left.pop(0).data
-        await anyio.lowlevel.checkpoint()
-        if self._recording.endless:
-            await anyio.sleep_forever()
-        if self._recording.lost is not None:
-            raise httpx.RemoteProtocolError(self._recording.lost)
-        self._ended = True
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        # Closing a real connection has to wait too, and must not be skipped by who is cancelled.
-        await anyio.lowlevel.checkpoint()
-        if not self._closed:
-            self._closed = True
-            if self._on_close is not None:
-                self._on_close(self._ended)
+    def replay(self, *, loop: bool = False) -> Replay:
+        """What plays it."""
+        return Replay([self], loop=loop)
 
 
 class ReplayTransport(httpx.AsyncBaseTransport):
@@ -180,12 +89,14 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         await anyio.lowlevel.checkpoint()
         self.requests.append(request)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        assert answer.status is not None
         if self._idle:
             self._idle -= 1
         else:
             self.connections += 1
         self.open_bodies += 1
-        return answer.response(Body(answer, self._closed))
+        body = ReplayedBody(answer, speed=1.0, on_close=self._closed)
+        return httpx.Response(answer.status, headers=dict(answer.headers), stream=body)
 
     def _closed(self, was_read: bool) -> None:
         self.open_bodies -= 1
@@ -196,25 +107,13 @@ class ReplayTransport(httpx.AsyncBaseTransport):
 
 def recordings() -> list[str]:
     """The names of all recordings."""
-    return sorted(path.stem for path in _FOLDER.glob("*.jsonl"))
+    return sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 
 def recording(name: str) -> Recording:
     """Read a recording."""
-    lines = (_FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
-    about, asked, head, *rest = [json.loads(line) for line in lines if line]
-    lost = rest.pop()["lost"] if rest and "lost" in rest[-1] else None
-    return Recording(
-        name,
-        about["source"],
-        about["trust"],
-        about["date"],
-        Asked(**asked),
-        head["status"],
-        head["headers"],
-        tuple(Piece(line["at"], line["data"].encode()) for line in rest),
-        lost,
-    )
+    [found] = read_recordings(FOLDER / f"{name}.jsonl")
+    return Recording(**vars(found))
 
 
 def stream_of(
@@ -223,18 +122,22 @@ def stream_of(
     lost: str | None = None,
     endless: bool = False,
 ) -> Recording:
-    """An event stream made up by a test: pieces of bytes, each alone or with the seconds at which it comes."""
+    """An event stream made up by a test: pieces of bytes, each alone or with the seconds at which it comes.
+
+    Args:
+        pieces: The body.
+        headers: More than the content type.
+        lost: Why the connection breaks after the last piece; None for a body that ends properly.
+        endless: The body goes silent after the last piece, and never ends.
+    """
     timed: Sequence[Piece] = [Piece(*piece) if isinstance(piece, tuple) else Piece(0.0, piece) for piece in pieces]
     assert all(not math.isinf(piece.at) for piece in timed)
+    ending = Ending("silent") if endless else Ending("whole")
     return Recording(
-        "made up",
-        "this test",
-        "-",
-        "-",
         Asked("POST", "/v3/chat"),
         200,
         {"content-type": "text/event-stream", **(headers or {})},
         tuple(timed),
-        lost,
-        endless,
+        ending if lost is None else Ending("lost", error="RemoteProtocolError", why=lost),
+        source="this test",
     )

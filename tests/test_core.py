@@ -12,7 +12,7 @@ import httpx
 import pytest
 from answering import Answers, answer, chat, event_stream, refusal
 from anyio.abc import SocketAttribute, SocketStream
-from replaying import Asked, Piece, Recording, ReplayTransport, stream_of
+from replaying import Asked, Piece, Recording, ReplayTransport, asked_of, stream_of
 
 from coze_async import (
     APIError,
@@ -75,7 +75,7 @@ async def test_a_request_without_a_body_names_no_content_type() -> None:
     await retrieve(coze)
     request = transport.requests[0]
     assert "content-type" not in request.headers
-    assert Asked.of(request) == Asked("GET", "/v3/chat/retrieve", {"conversation_id": "7", "chat_id": "9"})
+    assert asked_of(request) == Asked("GET", "/v3/chat/retrieve", {"conversation_id": "7", "chat_id": "9"})
 
 
 async def test_a_stream_is_asked_for_as_a_stream() -> None:

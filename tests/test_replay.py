@@ -5,14 +5,28 @@ What is expected of each recording was read by hand out of the facts that its fi
 
 import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
+import anyio
+import httpx
 import pytest
 import respx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from replaying import Asked, Recording, ReplayTransport, recording, recordings
+from replaying import (
+    FOLDER,
+    Asked,
+    Ending,
+    Piece,
+    Recording,
+    ReplayTransport,
+    asked_of,
+    recording,
+    recordings,
+    stream_of,
+)
 
 from coze_async import (
     APIError,
@@ -22,6 +36,7 @@ from coze_async import (
     BadRequestError,
     ChatFailedError,
     ChatResult,
+    ConfigurationError,
     ConversationBusyError,
     CozeError,
     EventStream,
@@ -30,6 +45,8 @@ from coze_async import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    Recorder,
+    Replay,
     Retry,
     ServerError,
     StreamDone,
@@ -39,7 +56,10 @@ from coze_async import (
     WorkflowError,
     WorkflowInterrupt,
     WorkflowRun,
+    replay,
 )
+from coze_async._recording import block_of
+from coze_async.emulator import Emulator
 
 URL = "http://coze.example"
 
@@ -232,7 +252,7 @@ async def played(recorded: Recording, opens: Opens) -> Outcome:
     async with coze:
         outcome = await outcome_of(opens(coze))
         assert (transport.open_bodies, transport.closed_bodies) == (0, 1)
-        assert [Asked.of(request) for request in transport.requests] == [recorded.asked]
+        assert [asked_of(request) for request in transport.requests] == [recorded.asked]
     return outcome
 
 
@@ -271,7 +291,9 @@ async def test_respx_plays_a_recorded_stream_as_often_as_it_is_asked_for(name: s
     expected, recorded = STREAMS[name], recording(name)
     streamed = await played(recorded, expected.opens)
     with respx.mock(base_url=URL) as router:
-        router.route(method=recorded.asked.method, path=recorded.asked.path).mock(side_effect=recorded.side_effect())
+        router.route(method=recorded.asked.method, path=recorded.asked.path).mock(
+            side_effect=recorded.replay(loop=True).side_effect
+        )
         async with AsyncCoze("pat_replay", base_url=URL, retry=Retry.none()) as coze:
             assert await outcome_of(expected.opens(coze)) == streamed
             assert await outcome_of(expected.opens(coze)) == streamed
@@ -543,7 +565,7 @@ async def test_a_recorded_answer_is_read(name: str) -> None:
     for recorded in (recording(name), recording(name).by_bytes()):
         coze, transport = coze_over(recorded)
         assert shown(await call(coze)) == expected
-        assert [Asked.of(request) for request in transport.requests] == [recorded.asked]
+        assert [asked_of(request) for request in transport.requests] == [recorded.asked]
         assert transport.open_bodies == 0
 
 
@@ -552,7 +574,9 @@ async def test_respx_plays_a_recorded_answer_as_often_as_it_is_asked_for(name: s
     call, expected = ANSWERS[name]
     asked = recording(name).asked
     with respx.mock(base_url=URL) as router:
-        router.route(method=asked.method, path=asked.path).mock(side_effect=recording(name).side_effect())
+        router.route(method=asked.method, path=asked.path).mock(
+            side_effect=recording(name).replay(loop=True).side_effect
+        )
         async with AsyncCoze("pat_replay", base_url=URL) as coze:
             assert [shown(await call(coze)) for _ in range(2)] == [expected] * 2
 
@@ -602,3 +626,138 @@ def test_every_recording_is_played_and_says_where_it_comes_from() -> None:
         assert len(recorded.source) > 20
         assert recorded.trust in {"F", "D", "T", "-"}
         assert recorded.date.count("-") == 2
+
+
+# --- what plays them --------------------------------------------------------------------------------------------------
+
+
+def recorded(tmp_path: Path, *names: str) -> Path:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join((FOLDER / f"{name}.jsonl").read_bytes() for name in names))
+    return path
+
+
+async def test_each_exchange_is_played_once_and_what_is_left_is_known(tmp_path: Path) -> None:
+    path = recorded(tmp_path, "cloud_chat_text", "cloud_retrieve_failed", "cloud_chat_failed")
+    playing = replay(path)
+    coze = AsyncCoze("any", base_url=URL, transport=playing, retry=Retry.none())
+    assert (await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")).text == "Hi there, how are\nyou?"
+    assert playing.left == ["GET /v3/chat/retrieve", "POST /v3/chat"]
+    with pytest.raises(ChatFailedError):
+        await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")
+    with pytest.raises(
+        ConfigurationError, match=rf"POST /v3/chat was recorded 2 times in {path}, and asked for once more"
+    ):
+        await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")
+    assert [request.url.path for request in playing.requests] == ["/v3/chat"] * 3
+
+
+async def test_a_loop_begins_again_with_what_was_played(tmp_path: Path) -> None:
+    playing = replay(recorded(tmp_path, "cloud_chat_text", "cloud_chat_bare_done", "cloud_bot"), loop=True)
+    coze = AsyncCoze("any", base_url=URL, transport=playing)
+    texts = [(await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")).text for _ in range(5)]
+    assert texts == ["Hi there, how are\nyou?", "Hi"] * 2 + ["Hi there, how are\nyou?"]
+    assert playing.left.count("GET /v1/bots/5001") == 1
+
+
+async def test_of_several_answers_the_one_to_the_same_request_is_played(tmp_path: Path) -> None:
+    path = recorded(tmp_path, "cloud_chat_text", "cloud_chat_chinese_in_odd_chunks", "cloud_chat_bare_done")
+    coze = AsyncCoze("any", base_url=URL, transport=replay(path))
+    assert (await coze.chat.ask("你好", bot_id="5001", user_id="u-1")).text.startswith("你好")
+    # None was asked this; it gets the earliest.
+    assert (await coze.chat.ask("Huh?", bot_id="5001", user_id="u-1")).text.startswith("Hi there")
+    assert (await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")).text == "Hi"
+
+
+async def test_the_query_decides_where_bodies_do_not() -> None:
+    def retrieved(chat: str) -> Recording:
+        asked = Asked("GET", "/v3/chat/retrieve", {"conversation_id": "7", "chat_id": chat})
+        body = b'{"code":0,"data":{"id":"%s","conversation_id":"7"}}' % chat.encode()
+        return replace(recording("cloud_retrieve_failed"), asked=asked, pieces=(Piece(0.0, body),))
+
+    coze = AsyncCoze("any", base_url=URL, transport=Replay([retrieved("1"), retrieved("2")]))
+    assert [(await coze.chat.retrieve(conversation_id="7", chat_id=chat)).id for chat in "21"] == ["2", "1"]
+
+
+async def test_a_masked_recording_is_matched_by_its_masks(tmp_path: Path) -> None:
+    emulator = Emulator()
+    emulator.bot("5001", lambda given: f"You said {given.question}")
+    recorder = Recorder(tmp_path / "x.jsonl", emulator.transport())
+    questions = ["short", "a longer one", "short"]
+    async with AsyncCoze("pat_x", base_url=URL, transport=recorder) as coze:
+        for question in questions:
+            await coze.chat.ask(question, bot_id="5001", user_id="u-1")
+    coze = AsyncCoze("pat_other", base_url=URL, transport=replay(recorder.path))
+    # As long as "a longer one", and then as "short".
+    assert (await coze.chat.ask("b tinier one", bot_id="5001", user_id="u-2")).text == "xxx xxxx x xxxxxx xxx"
+    assert (await coze.chat.ask("other", bot_id="5001", user_id="u-2")).text == "xxx xxxx xxxxx"
+
+
+async def test_what_was_not_recorded_is_answered_with_what_is_near(tmp_path: Path) -> None:
+    path = recorded(tmp_path, "cloud_chat_text", "cloud_retrieve_failed", "cloud_bot", "cloud_workflow_run")
+    coze = AsyncCoze("any", base_url=URL, transport=replay(path))
+    with pytest.raises(ConfigurationError) as caught:
+        await coze.chat.cancel(conversation_id="7", chat_id="9")
+    assert str(caught.value) == (
+        f"POST /v3/chat/cancel was not recorded in {path}. "
+        "The nearest recorded requests: POST /v3/chat, GET /v3/chat/retrieve, POST /v1/workflow/run."
+    )
+    with pytest.raises(ConfigurationError, match=r"nearest recorded requests: none\."):
+        await AsyncCoze("any", base_url=URL, transport=Replay([])).users.me()
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected"), [(1.0, [1, 4]), (2.0, [0.5, 2]), (0.5, [2, 8]), (None, [0, 0]), (0, [0, 0])]
+)
+async def test_the_speed_is_that_of_the_recording_or_another(
+    speed: float | None, expected: list[float], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(block_of(replace(stream_of((0.0, b"a"), (3.0, b"b")), after=1.0)))
+    began = anyio.current_time()
+    times: list[float] = []
+    transport = replay(path, speed=speed)
+    async with (
+        httpx.AsyncClient(transport=transport, timeout=None) as http,
+        http.stream("POST", f"{URL}/v3/chat") as response,
+    ):
+        async for _ in response.aiter_raw():
+            times.append(anyio.current_time() - began)
+    assert times == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("inf"), float("nan"), "fast"])
+def test_a_speed_that_is_none_is_said(speed: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no speed: give 1\.0 for as it was recorded"):
+        replay(FOLDER / "cloud_bot.jsonl", speed=speed)
+
+
+async def test_a_silence_ends_with_the_patience_of_its_reader() -> None:
+    playing = Replay([stream_of(b"a", endless=True)] * 2)
+    async with httpx.AsyncClient(transport=playing, timeout=7.0) as http:
+        began = anyio.current_time()
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post(f"{URL}/v3/chat")
+        assert anyio.current_time() - began == pytest.approx(7.0)
+    async with httpx.AsyncClient(transport=playing, timeout=None) as http:
+        with anyio.move_on_after(1000) as scope:
+            await http.post(f"{URL}/v3/chat")
+        assert scope.cancelled_caught
+
+
+async def test_an_error_that_httpx_does_not_know_is_a_lost_connection() -> None:
+    for error in ("Gone", "InvalidURL", ""):
+        lost = replace(stream_of(b"a"), ending=Ending("lost", 0.0, error, "over"))
+        async with httpx.AsyncClient(transport=Replay([lost])) as http:
+            with pytest.raises(httpx.ReadError, match="over"):
+                await http.post(f"{URL}/v3/chat")
+
+
+async def test_respx_plays_a_file_as_often_as_it_is_asked_for(tmp_path: Path) -> None:
+    path = recorded(tmp_path, "cloud_chat_text")
+    with respx.mock(base_url=URL) as router:
+        route = router.post("/v3/chat").mock(side_effect=replay(path, loop=True).side_effect)
+        async with AsyncCoze("any", base_url=URL) as coze:
+            for _ in range(3):
+                assert (await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")).follow_ups
+        assert route.call_count == 3

@@ -64,6 +64,8 @@ from coze_async import (
     QuotaError,
     Rate,
     RateLimitError,
+    Recorder,
+    Replay,
     RequestTimeoutError,
     Retry,
     ServerError,
@@ -93,6 +95,7 @@ from coze_async import (
     WorkflowStream,
     __version__,
     load_oauth_config,
+    replay,
 )
 from coze_async.models import (
     Conversation,
@@ -414,6 +417,17 @@ async def limits(limiter: Limiter) -> None:
     assert_type(slot.release(), None)
     assert_type(limiter.push_back("chat", None, 1.5), None)
     as_limiter(LocalLimiter())
+
+
+async def recordings(transport: httpx.AsyncBaseTransport) -> None:
+    """Record what goes through a transport, and play it."""
+    recorder = Recorder(Path("chat.jsonl"), transport, keep={"content", "users"})
+    assert_type((recorder.path, recorder.error), tuple[Path, Exception | None])
+    playing = replay("chat.jsonl", speed=1.0, loop=True)
+    assert_type(playing, Replay)
+    assert_type((playing.left, playing.requests), tuple[list[str], list[httpx.Request]])
+    assert_type(await playing.side_effect(playing.requests[0]), httpx.Response)
+    AsyncCoze("any", transport=Recorder("again.jsonl", playing))
 
 
 async def errors(call: Callable[[], Awaitable[object]]) -> None:
