@@ -48,6 +48,8 @@ class Recorder(httpx.AsyncBaseTransport):
         keep: Personal data that are not masked: "content", "users".
 
     Attributes:
+        path: The file.
+        exchanges: How many were written.
         error: Why recording has stopped; None as long as it goes on.
 
     Raises:
@@ -62,6 +64,7 @@ class Recorder(httpx.AsyncBaseTransport):
         keep: Collection[str] = (),
     ) -> None:
         self.path: Path = Path(path)
+        self.exchanges = 0
         self.error: Exception | None = None
         if not self.path.parent.is_dir() or self.path.is_dir():
             raise ConfigurationError(
@@ -73,7 +76,6 @@ class Recorder(httpx.AsyncBaseTransport):
         self._own: RunVar[httpx.AsyncBaseTransport] = RunVar("coze_async.recorder")
         self._open: set[_Taken] = set()
         self._lock = threading.Lock()
-        self._has_written = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         taken = _Taken(self, request)
@@ -123,6 +125,7 @@ class Recorder(httpx.AsyncBaseTransport):
             block = block_of(taken.recording(self._masking, ending))
             with self._lock:
                 self._append(block)
+                self.exchanges += 1
         except Exception as error:  # noqa: BLE001 - recording must not break what is recorded
             self.error = error
             log.warning("recording to %s has stopped (%s: %s); the calls go on", self.path, type(error).__name__, error)
@@ -131,12 +134,11 @@ class Recorder(httpx.AsyncBaseTransport):
         # One short write, on the loop: a thread's would come too late for who closes the client and leaves.
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         with open(descriptor, "ab", buffering=0) as file:  # noqa: PTH123 - opened above, for its owner only
-            if not self._has_written:
+            if not self.exchanges:
                 block = b"\n" + block if _is_torn(self.path) else block
             left = memoryview(block)
             while left:
                 left = left[file.write(left) or 0 :]
-        self._has_written = True
 
 
 def _is_torn(path: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from coze_async import CozeError, __version__
-from coze_async.cli import _doctor, _login, _serve
+from coze_async.cli import _doctor, _login, _record, _replay, _serve
 from coze_async.cli._ask import has_person, piped
 from coze_async.cli._chat import Conversation
 from coze_async.cli._connect import UsageError, bot_or_usage_error, connected
@@ -32,11 +32,15 @@ Exit codes: 0 done, 1 failed or not complete, 2 wrong usage, 130 Ctrl-C.""",
 workflow_app = App(name="workflow", help="Run workflows.", help_format="plaintext")
 app.command(workflow_app)
 
+# What talks to a server, and ends by itself.
+_RECORDABLE = ("chat", "workflow", "doctor")
+
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 Bot = Annotated[str | None, Parameter(env_var="COZE_BOT_ID")]
 User = Annotated[str, Parameter(env_var="COZE_USER_ID")]
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+Speed = Annotated[float | None, Parameter(validator=Number(gte=0))]
 Pace = Annotated[float, Parameter(validator=Number(gte=0))]
 # Not from the command line: `run` gives it.
 Out = Annotated[Output, Parameter(parse=False)]
@@ -221,6 +225,62 @@ def doctor(*, bot: Bot = None, debug: Flag = False, output: Out) -> int:
         return _doctor.report(connection, output, bot or None, debug=debug)
 
 
+@app.command
+def record(
+    *command: str,
+    out: Path | None = None,
+    keep: Annotated[tuple[Literal["content", "users"], ...], Parameter(negative=(), show_default=False)] = (),
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Run a command and record what goes over the wire.
+
+    coze-async record -- chat '你好' --bot ID
+    Credentials are never written; texts and users are masked, so that the file can be shown to others.
+
+    Args:
+        command: Another command of this program, after --.
+        out: The file; added to if it exists. Else a new one in this folder.
+        keep: Do not mask these: content, users. Can be given twice.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    if not command or command[0] not in _RECORDABLE:
+        what = f"{command[0]!r} cannot be recorded" if command else "There is nothing to record"
+        raise UsageError(f"{what}: give one of {', '.join(_RECORDABLE)}, as in: coze-async record -- chat '你好'")
+    tape = _record.Tape(out or _record.new_name(), keep)
+    return _record.run_recorded(output, command, tape, lambda arguments: _called(arguments, output))
+
+
+@app.command
+def replay(
+    file: Path,
+    /,
+    *,
+    speed: Speed = None,
+    chunks: Flag = False,
+    only: int | None = None,
+    as_json: Json = False,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Show recorded exchanges, event by event as they came.
+
+    Args:
+        file: What `record` or a Recorder wrote.
+        speed: 1 as fast as it was, 10 ten times as fast, 0 at once; at a terminal 1, else 0.
+        chunks: Show the edges of the chunks too.
+        only: Show this one of the exchanges, from 1.
+        as_json: Write JSON, one object per line.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    shown = speed if speed is not None else float(output.is_terminal)
+    return _replay.show(output, file, speed=shown, chunks=chunks, only=only, as_json=as_json)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever is no mistake in Python ends as one message."""
     output = Output()
@@ -252,7 +312,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _called(arguments: Sequence[str], output: Output) -> int:
-    command, bound, given = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    command, bound, given = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
     more = {"output": output} if "output" in given else {}
     code: int | None = command(*bound.args, **bound.kwargs, **more)
     return code or 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from coze_async import AsyncCoze, Polling
 from coze_async.cli._login import Login, saved_login
 from coze_async.cli._output import Output
+from coze_async.cli._record import recorded
 from coze_async.cli._runner import Runner, started
 from coze_async.emulator import ChatInput, Emulator, Script, default_bot
 
@@ -54,7 +55,7 @@ def connected(output: Output) -> Generator[Connection]:
     if is_emulated:
         coze, polling = _emulated(output)
     else:
-        coze, polling = login.client() if login else AsyncCoze(), Polling()
+        coze, polling = login.client(recorded()) if login else AsyncCoze(transport=recorded()), Polling()
     with started() as runner:
         try:
             yield Connection(coze, runner, polling, is_emulated, login)
@@ -72,7 +73,7 @@ def _emulated(output: Output) -> tuple[AsyncCoze, Polling]:
     else:
         emulator.bot(EMULATED_BOT, _at_once)
         polling = Polling(interval=0.01)
-    return AsyncCoze("emulated", base_url=emulator.url, transport=emulator.transport()), polling
+    return AsyncCoze("emulated", base_url=emulator.url, transport=recorded(emulator.transport())), polling
 
 
 def _at_once(given: ChatInput) -> Script:

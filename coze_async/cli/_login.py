@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -26,6 +26,9 @@ from coze_async import (
 from coze_async.cli._ask import read_line
 from coze_async.cli._output import Output
 from coze_async.cli._runner import Runner, started
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Login", "folder", "log_in", "saved_login"]
 
@@ -51,9 +54,9 @@ class Login:
     app: DeviceOAuth | PKCEOAuth
     store: FileTokenStore
 
-    def client(self) -> AsyncCoze:
-        """Return a client that asks as who logged in."""
-        return AsyncCoze(self.app.auth(store=self.store), base_url=self.app.base_url)
+    def client(self, transport: "httpx.AsyncBaseTransport | None" = None) -> AsyncCoze:
+        """Return a client that asks as who logged in; None for a transport is httpx's own."""
+        return AsyncCoze(self.app.auth(store=self.store), base_url=self.app.base_url, transport=transport)
 
 
 def folder() -> Path:

@@ -45,6 +45,11 @@ class Output:
         sys.stdout.flush()
         self._at_line_start = text.endswith("\n")
 
+    @staticmethod
+    def shown(text: str) -> str:
+        """Return a text whose control characters can be seen and do nothing."""
+        return text.translate(_SHOWN_CONTROLS)
+
     def end_line(self) -> None:
         """See to it that what comes next begins a line."""
         if not self._at_line_start:
