@@ -60,10 +60,10 @@ def test_an_example_runs_without_a_token(name: str) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*SAID, "web_app.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*SAID, "web_app.py", "test_my_bot.py"}
 
 
-@pytest.mark.parametrize("name", [*SAID, "web_app.py"])
+@pytest.mark.parametrize("name", [*SAID, "web_app.py", "test_my_bot.py"])
 def test_an_example_says_in_two_lines_what_it_shows(name: str) -> None:
     docstring = (EXAMPLES / name).read_text(encoding="utf-8").split('"""')[1].strip()
     assert len([line for line in docstring.splitlines() if line]) == 2

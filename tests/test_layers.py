@@ -41,7 +41,7 @@ ROWS: list[set[str]] = [
     {"resources"},
     {"_client"},
     {"__init__"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 ]
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
@@ -151,8 +151,8 @@ def test_imports_point_down(source: Source) -> None:
     if source.unit == "emulator":
         assert source.used_units <= EMULATOR_USES
         return
-    # The command line offers the emulator; nothing else knows it.
-    used = source.used_units - ({"emulator"} if source.unit == "cli" else set())
+    # The command line and the fixtures offer the emulator; nothing else knows it.
+    used = source.used_units - ({"emulator"} if source.unit in ("cli", "pytest_plugin") else set())
     own = {source.unit} if source.unit in ("models", "resources", "cli") else set[str]()
     upwards = {unit for unit in used - own if ROW_OF[unit] >= ROW_OF[source.unit]}
     assert not upwards, f"{source.name} imports {upwards} from its own row or from above"
