@@ -57,7 +57,9 @@ _RESPONSE_HEADERS = re.compile(
 _CLOUDS = re.compile(r"(?:[a-z0-9-]+\.)*coze\.(?:cn|com|emulator)|localhost|127\.0\.0\.1|\[::1\]")
 
 _JSON_PARTS = re.compile(r'"((?:[^"\\]|\\.)*+\\?)("|\Z)|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
-_CHARACTERS = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_CHARACTERS = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
+)
 _NUMBER = re.compile(r"-?[0-9.eE+-]+")
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
@@ -353,10 +355,7 @@ def _characters(raw: str) -> Iterator[tuple[str, str]]:
 
 def _read(span: str) -> str:
     if len(span) == 12:
-        try:
-            return json.loads(f'"{span}"')  # type: ignore[no-any-return]  # a JSON string is a text
-        except ValueError:
-            return "\ufffd"
+        return str(json.loads(f'"{span}"'))
     if len(span) == 6:
         return chr(int(f"0x{span[2:]}", 0))
     if len(span) == 2:

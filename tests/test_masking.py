@@ -64,6 +64,7 @@ def body(
         ('{"id":"9","content":"Half an ans', '{"id":"9","content":"xxxx xx xxx'),
         ('{"content":"Half\\', '{"content":"xxxx\\'),
         ('{"content":"odd \\q escape","id":"9"}', '{"content":"xxx \\x xxxxxx","id":"9"}'),
+        ('{"content":"\\ud8zz\\udezz b"}', '{"content":"\\xx0xx\\xxxxx x"}'),
         ('{"content":"a"}}} "b"', '{"content":"x"}}} "x"'),
         ('\ufeff {"content":"a"}', '\ufeff {"content":"x"}'),
     ],

@@ -1,5 +1,6 @@
 """`Recorder`: it writes down what goes through, and nobody notices."""
 
+import contextlib
 import gzip
 import json
 import logging
@@ -14,6 +15,8 @@ import anyio
 import httpx
 import pytest
 from answering import Answers, answer
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.from_thread import start_blocking_portal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replaying import ReplayTransport, recording, recordings, stream_of
@@ -83,7 +86,7 @@ async def test_what_a_recorder_has_written_plays_the_same_as_what_it_saw(path: P
 
 
 @pytest.mark.anyio
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     pieces=st.lists(st.tuples(st.integers(0, 50), st.binary(min_size=1, max_size=30)), max_size=6),
     kind=st.sampled_from(["audio/mpeg", "text/event-stream", "application/json", "text/html"]),
@@ -211,6 +214,14 @@ async def test_a_file_is_never_read_for_the_recording(path: Path) -> None:
     assert (found.asked.size or 0) > 100
     async with client(replay(path)) as coze:
         assert (await coze.files.upload(b"another", name="x.pdf")).id
+
+
+@pytest.mark.parametrize("content", [b"no json", b'{"half', b"\xff\xfe"])
+async def test_a_request_that_is_no_json_has_its_size(path: Path, content: bytes) -> None:
+    async with httpx.AsyncClient(transport=Recorder(path, ReplayTransport(stream_of()))) as http:
+        await http.post(URL, content=content)
+    [found] = read_recordings(path)
+    assert (found.asked.body, found.asked.size) == (None, len(content))
 
 
 async def test_a_download_is_recorded_by_its_sizes(path: Path) -> None:
@@ -518,3 +529,78 @@ async def test_a_refused_and_repeated_call_is_two_exchanges(path: Path) -> None:
     coze = AsyncCoze("pat_x", base_url=URL, transport=replay(path), limits=Limits.none())
     with pytest.raises(CozeError, match="4015"):
         await coze.users.me()
+
+
+async def test_httpx_own_transport_is_used_if_none_is_given_and_its_connection_again(path: Path) -> None:
+    """A real socket, to a server in this event loop."""
+    served = 0
+
+    async def serve(stream: SocketStream) -> None:
+        nonlocal served
+        served += 1
+        async with stream:
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while await stream.receive():
+                    for part in (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", b'{"code"', b":0}"):
+                        await stream.send(part)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        async with httpx.AsyncClient(transport=Recorder(path)) as http:
+            for _ in range(3):
+                assert (await http.get(f"{url}/v1/x")).json() == {"code": 0}
+        tasks.cancel_scope.cancel()
+    assert served == 1
+    found = read_recordings(path)
+    assert [(recording.server, recording.body) for recording in found] == [(url, b'{"code":0}')] * 3
+
+
+def test_a_recorder_outlives_an_event_loop(path: Path) -> None:
+    emulator = Emulator()
+    recorder = Recorder(path)
+    with start_blocking_portal() as portal:
+        serving, url = portal.start_task(emulator.serve)
+        # One client after the other: what a loop has opened is of no use to the next.
+        for _ in range(2):
+
+            async def ask() -> None:
+                async with AsyncCoze("pat_x", base_url=url, transport=recorder) as coze:
+                    await coze.users.me()
+
+            anyio.run(ask)
+        serving.cancel()
+    assert len(read_recordings(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "proxy"),
+    [
+        ({"http_proxy": "http://127.0.0.1:1"}, "http://coze.example", "http://127.0.0.1:1"),
+        ({"all_proxy": "http://127.0.0.1:2"}, "https://coze.example", "http://127.0.0.1:2"),
+        ({"http_proxy": "http://127.0.0.1:1", "no_proxy": "coze.example"}, "http://coze.example", None),
+        ({}, "http://coze.example", None),
+    ],
+)
+async def test_the_proxies_of_the_environment_are_heeded_as_by_a_client(
+    settings: dict[str, str], url: str, proxy: str | None, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    made: list[Any] = []
+
+    class Made(Answers):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(answer({"code": 0}))
+            made.append(options["proxy"])
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", Made)
+    recorder = Recorder(path)
+    await recorder.handle_async_request(httpx.Request("GET", url))
+    await recorder.handle_async_request(httpx.Request("GET", url))
+    await recorder.aclose()
+    assert made == [proxy]
