@@ -6,11 +6,12 @@ a letter has more bytes), digits `0`, the digits of numbers `1`; blanks and punc
 masked too.
 """
 
+import functools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from coze_async._envelope import content_type_of
 from coze_async._errors import ConfigurationError
@@ -66,6 +67,8 @@ _LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # Shorter texts would blank ordinary words where they are repeated.
 _SHORTEST = 3
+# How many texts without credentials are remembered.
+_MOST_REPEATED = 1024
 # The server's own words, which may repeat what it was told.
 _SAYING = frozenset({"msg", "error", "error_message"})
 
@@ -94,17 +97,40 @@ class _Placeholders(dict[int, int | str]):
 _PLACEHOLDERS = _Placeholders()
 
 
+class _Meaning(NamedTuple):
+    """What the values under a name are."""
+
+    is_credential: bool
+    is_user: bool
+    is_kept: bool
+    is_opaque: bool
+
+
+# A stream says the same few names again and again; names that people make up must not pile up.
+@functools.lru_cache(maxsize=1024)
+def _meaning(name: str) -> _Meaning:
+    return _Meaning(*(bool(known.fullmatch(name)) for known in (_CREDENTIAL, _USER, _KEPT, _OPAQUE)))
+
+
 def _masked(text: str) -> str:
     return text.translate(_PLACEHOLDERS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where in a JSON text a value stands: its key, and whose names the keys are."""
 
     key: str = ""
     is_inside: bool = False
     is_opaque: bool = False
+
+
+def _without(text: str, hidden: Iterable[str]) -> str:
+    """Return a text without these, and without what looks like a credential."""
+    # The longest first: one may be a part of another.
+    for known in sorted(hidden, key=len, reverse=True):
+        if known in text:
+            text = text.replace(known, _masked(known))
+    return TOKEN.sub(lambda found: _masked(found[0]), text)
 
 
 @dataclass
@@ -117,6 +143,7 @@ class Masking:
 
     keep: Collection[str] = ()
     _secrets: set[str] = field(default_factory=set[str], repr=False)
+    _safe: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.keep, str) or not set(self.keep) <= set(KEEPABLE):
@@ -145,11 +172,22 @@ class Masking:
     def learn(self, *secrets: str) -> None:
         """Remember credentials."""
         self._secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST)
+        self._safe.clear()
 
     @property
     def secrets(self) -> Iterable[str]:
         """Credentials that were seen."""
         return self._secrets
+
+    def safe(self, text: str) -> str:
+        """Return a text without credentials."""
+        # A stream repeats its ids and names in every event.
+        safe = self._safe.get(text)
+        if safe is None:
+            if len(self._safe) >= _MOST_REPEATED:
+                self._safe.clear()
+            safe = self._safe[text] = _without(text, self._secrets)
+        return safe
 
 
 class ExchangeMasking:
@@ -215,19 +253,11 @@ class ExchangeMasking:
 
     def _scrubbed(self, text: str) -> str:
         """Return words of the server's without what is known not to be its own."""
-        return self._without(text, (*self._masking.secrets, *self._known))
+        return _without(text, (*self._masking.secrets, *self._known))
 
     def _safe(self, text: str) -> str:
         """Return a text without credentials. A status may well be a word that somebody wrote, too: it stays."""
-        return self._without(text, self._masking.secrets)
-
-    @staticmethod
-    def _without(text: str, hidden: Iterable[str]) -> str:
-        # The longest first: one may be a part of another.
-        for known in sorted(hidden, key=len, reverse=True):
-            if known in text:
-                text = text.replace(known, _masked(known))
-        return TOKEN.sub(lambda found: _masked(found[0]), text)
+        return self._masking.safe(text)
 
     def _events(self, text: str) -> str:
         """Return an event stream; the lines of one event's data belong together."""
@@ -271,68 +301,68 @@ class ExchangeMasking:
 
     def _json(self, text: str, place: _Place) -> str:
         """Return a JSON text; what is torn, or no JSON after all, is masked rather than understood."""
-        return "".join(self._json_parts(text, place))
-
-    def _json_parts(self, text: str, place: _Place) -> Iterator[str]:
         around: list[tuple[str, _Place]] = []
-        key, position = place, 0
-        is_key = False
+        key, is_key = place, False
+        parts: list[str] = []
+        done = 0
         for found in _JSON_PARTS.finditer(text):
-            yield text[position : found.start()]
-            position = found.end()
             part = found[0]
             if part in ("{", "["):
                 around.append((part, key))
                 key = _Place("" if part == "{" else key.key, key.is_inside, key.is_opaque)
                 is_key = part == "{"
-                yield part
-            elif part in ("}", "]"):
+                continue
+            if part in ("}", "]"):
                 _, key = around.pop() if around else ("", place)
                 is_key = False
-                yield part
-            elif part == ",":
-                is_key = bool(around) and around[-1][0] == "{"
-                yield part
-            elif part == ":":
-                is_key = False
-                yield part
-            elif part.startswith('"'):
-                raw, end = found[1], found[2]
-                if is_key:
-                    outer = around[-1][1]
-                    name = "".join(character for character, _ in _characters(raw))
-                    key = _Place(name, outer.is_inside, outer.is_opaque or bool(_OPAQUE.fullmatch(outer.key)))
-                    yield f'"{self._same_spans(raw, self._safe(name))}{end}'
-                else:
-                    value = "".join(character for character, _ in _characters(raw))
-                    yield f'"{self._same_spans(raw, self._text(value, key))}{end}'
-            elif part in _WORDS:
-                yield part
-            elif _NUMBER.fullmatch(part):
-                yield part if self._keeps_content or self._is_kept(key) else re.sub(r"[0-9]", "1", part)
+                continue
+            if part in (",", ":"):
+                is_key = part == "," and bool(around) and around[-1][0] == "{"
+                continue
+            if not part.startswith('"'):
+                masked = self._word(part, key)
+            elif is_key:
+                outer = around[-1][1]
+                name = _decoded(found[1])
+                key = _Place(name, outer.is_inside, outer.is_opaque or _meaning(outer.key).is_opaque)
+                masked = f'"{self._same_spans(found[1], name, self._safe(name))}{found[2]}'
             else:
-                yield self._safe(part) if self._keeps_content else _masked(part)
-        yield text[position:]
+                value = _decoded(found[1])
+                masked = f'"{self._same_spans(found[1], value, self._text(value, key))}{found[2]}'
+            if masked != part:
+                parts += (text[done : found.start()], masked)
+                done = found.end()
+        return "".join((*parts, text[done:]))
+
+    def _word(self, word: str, place: _Place) -> str:
+        """Return a number, true, false or null, or what stands in their place."""
+        if word in _WORDS:
+            return word
+        if _NUMBER.fullmatch(word):
+            return word if self._keeps_content or self._is_kept(place) else re.sub(r"[0-9]", "1", word)
+        return self._safe(word) if self._keeps_content else _masked(word)
 
     @staticmethod
-    def _same_spans(raw: str, masked: str) -> str:
+    def _same_spans(raw: str, text: str, masked: str) -> str:
         """Write a masked text into the place of the raw one, each character as long as before."""
+        if text == masked:
+            return raw
         if "\\" not in raw:
             return masked
         return "".join(_written(new, old, span) for (old, span), new in zip(_characters(raw), masked, strict=True))
 
     def _is_kept(self, place: _Place) -> bool:
-        if place.is_opaque or _OPAQUE.fullmatch(place.key):
+        if place.is_opaque:
             return False
-        return place.key in _KEPT_INSIDE if place.is_inside else bool(_KEPT.fullmatch(place.key))
+        return place.key in _KEPT_INSIDE if place.is_inside else _meaning(place.key).is_kept
 
     def _text(self, text: str, place: _Place) -> str:
         """Return the text of a value: as it is, masked, or, if it holds JSON of its own, masked inside."""
         key = place.key
-        if (_CREDENTIAL.fullmatch(key) and not _COUNTED.fullmatch(text)) or (self._is_login and key == "code"):
+        if (_meaning(key).is_credential and not _COUNTED.fullmatch(text)) or (self._is_login and key == "code"):
             self._masking.learn(text)
             return _masked(text)
-        if _USER.fullmatch(key):
+        if _meaning(key).is_user:
             return self._safe(text) if self._keeps_users else self._hidden(text)
         if text.lstrip()[:1] in ("{", "[") and not self._is_kept(place):
             return self._json(text, _Place(key, is_inside=True, is_opaque=place.is_opaque))
@@ -345,6 +375,11 @@ class ExchangeMasking:
         if len(text) >= _SHORTEST:
             self._known.add(text)
         return _masked(text)
+
+
+def _decoded(raw: str) -> str:
+    """Return what a JSON string says."""
+    return "".join(character for character, _ in _characters(raw)) if "\\" in raw else raw
 
 
 def _characters(raw: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """What a recording must not hold, and what of it stays: our own decision, on the shapes of the wire facts."""
 
+# pyright: reportPrivateUsage=false
+
 import json
 from typing import Any
 
@@ -128,6 +130,27 @@ def test_a_credential_that_was_seen_is_hidden_wherever_it_comes_again() -> None:
     assert b"hush" not in (exchange.body(200, STREAM, stream) or b"hush")
 
 
+def test_a_credential_that_holds_another_is_hidden_whole() -> None:
+    exchange = Masking().exchange("/v3/chat", {"authorization": "Bearer abcd", "cookie": "k=abcdef"})
+    assert exchange.words("abcdef, abcd") == "xxxxxx, xxxx"
+
+
+def test_what_was_harmless_is_not_once_it_is_known_for_a_credential() -> None:
+    masking = Masking(KEEPABLE)
+    exchange = masking.exchange("/v3/chat")
+    assert exchange.body(200, JSON, b'{"id":"hush-1"}') == b'{"id":"hush-1"}'
+    masking.learn("hush-1")
+    assert exchange.body(200, JSON, b'{"id":"hush-1"}') == b'{"id":"xxxx-0"}'
+
+
+def test_a_long_recording_does_not_pile_up_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coze_async._masking._MOST_REPEATED", 3)
+    masking = Masking(KEEPABLE)
+    for number in range(10):
+        masking.safe(f"text {number}")
+        assert len(masking._safe) <= 3
+
+
 def test_the_server_may_repeat_what_it_was_told_but_not_in_a_recording() -> None:
     exchange = Masking().exchange("/v3/chat")
     exchange.request_body(b'{"user_id":"u-77","content":"completed"}')
@@ -151,6 +174,7 @@ def test_the_server_may_repeat_what_it_was_told_but_not_in_a_recording() -> None
         ("event:x\ndata:no json\n\n", "event:x\ndata:xx xxxx\n\n"),
         # An error's words are the server's, and only an error's: the name holds for one event.
         ("event:error\ndata:timed out\n\ndata:abc\n\n", "event:error\ndata:timed out\n\ndata:xxx\n\n"),
+        ("event:x\ndata:abc\nevent:error\ndata:full\n\n", "event:x\ndata:xxx\nevent:error\ndata:full\n\n"),
         # One JSON over several lines, and two events without a blank line between them.
         (
             'event:Message\ndata: {"content":\ndata: "abc",\ndata: "node_id":"7"}\n\n',
