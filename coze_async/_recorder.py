@@ -169,7 +169,7 @@ class _Watched(httpx.AsyncByteStream):
         except BaseException as error:
             self._taken.break_off(error)
             raise
-        self._taken.pieces.append((anyio.current_time(), piece))
+        self._taken.add(piece)
         return piece
 
     async def aclose(self) -> None:
@@ -183,7 +183,9 @@ class _Taken:
     """An exchange that goes on."""
 
     def __init__(self, recorder: Recorder, request: httpx.Request) -> None:
-        self.pieces: list[tuple[float, bytes]] = []
+        self._came: list[tuple[float, int]] = []
+        # None for a body that is too long to be kept.
+        self._content: bytearray | None = bytearray()
         self._recorder = recorder
         self._request = request
         self._response: httpx.Response | None = None
@@ -196,6 +198,14 @@ class _Taken:
         """The head of the answer is there."""
         self._head = anyio.current_time()
         self._response = response
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the body is there."""
+        self._came.append((anyio.current_time(), len(piece)))
+        if self._content is not None:
+            self._content += piece
+            if len(self._content) > _MOST_OF_A_BODY:
+                self._content = None
 
     def break_off(self, error: BaseException) -> None:
         """An error, or a cancellation, goes through."""
@@ -258,19 +268,21 @@ class _Taken:
         return kept
 
     def _masked_pieces(self, hidden: ExchangeMasking, response: httpx.Response) -> tuple[Piece, ...]:
-        pieces = [(self._since_head(at), piece) for at, piece in self.pieces]
-        plain = _decompressed(response.headers.get("content-encoding", ""), [piece for _, piece in pieces])
+        times = [self._since_head(at) for at, _ in self._came]
+        sizes = [size for _, size in self._came]
         body: bytes | None = None
-        if plain is not None:
-            pieces = [(at, piece) for (at, _), piece in zip(pieces, plain, strict=True)]
-            content = b"".join(plain)
-            if len(content) <= _MOST_OF_A_BODY:
-                body = hidden.body(response.status_code, response.headers, content)
-        ends = accumulate(len(piece) for _, piece in pieces)
-        return tuple(
-            Piece(at, bytes(len(piece)), is_withheld=True) if body is None else Piece(at, body[end - len(piece) : end])
-            for (at, piece), end in zip(pieces, ends, strict=True)
-        )
+        if self._content is not None:
+            plain = _decompressed(response.headers.get("content-encoding", ""), _cut(self._content, sizes))
+            if plain is not None:
+                sizes = [len(piece) for piece in plain]
+                body = hidden.body(response.status_code, response.headers, b"".join(plain))
+        if body is None:
+            return tuple(Piece(at, withheld=size) for at, size in zip(times, sizes, strict=True))
+        return tuple(map(Piece, times, _cut(body, sizes)))
+
+
+def _cut(content: bytes | bytearray, sizes: list[int]) -> list[bytes]:
+    return [bytes(content[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True)]
 
 
 def query_of(url: httpx.URL) -> dict[str, str | list[str]]:
@@ -286,8 +298,14 @@ def _decompressed(encoding: str, pieces: list[bytes]) -> list[bytes] | None:
         return pieces
     if kind not in ("gzip", "deflate", "x-gzip"):
         return None
-    decoder = zlib.decompressobj(_ANY_HEADER)
+    decoder, left = zlib.decompressobj(_ANY_HEADER), _MOST_OF_A_BODY
+    plain: list[bytes] = []
     try:
-        return [decoder.decompress(piece) for piece in pieces]
+        for piece in pieces:
+            plain.append(decoder.decompress(piece, left + 1))
+            left -= len(plain[-1])
+            if left < 0:
+                return None
     except zlib.error:
         return None
+    return plain

@@ -66,12 +66,22 @@ class Piece:
     """Some bytes of a body, and the seconds after the head at which they came.
 
     Attributes:
-        is_withheld: The bytes are zeros in the place of others.
+        withheld: How many bytes there were if they are not known.
     """
 
     at: float
-    data: bytes
-    is_withheld: bool = False
+    data: bytes = b""
+    withheld: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes there were."""
+        return self.withheld or len(self.data)
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes, or zeros in the place of those that are not known."""
+        return self.data or bytes(self.withheld)
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class Recording:
     @property
     def body(self) -> bytes:
         """All bytes of the body."""
-        return b"".join(piece.data for piece in self.pieces)
+        return b"".join(piece.content for piece in self.pieces)
 
 
 def block_of(recording: Recording) -> bytes:
@@ -142,8 +152,8 @@ def block_of(recording: Recording) -> bytes:
 
 
 def _line_of(piece: Piece) -> dict[str, Any]:
-    if piece.is_withheld:
-        return {"at": piece.at, "size": len(piece.data)}
+    if piece.withheld:
+        return {"at": piece.at, "size": piece.withheld}
     try:
         return {"at": piece.at, "data": piece.data.decode()}
     except UnicodeDecodeError:
@@ -269,10 +279,10 @@ def _texts(values: Iterable[Any]) -> list[str]:
 def _piece(line: Mapping[str, Any]) -> Piece:
     at = float(line["at"])
     if "size" in line:
-        return Piece(at, bytes(int(line["size"])), is_withheld=True)
+        return Piece(at, withheld=int(line["size"]))
     if "base64" in line:
         return Piece(at, base64.b64decode(line["base64"], validate=True))
-    return Piece(at, str(line["data"]).encode("utf-8", "surrogatepass"))
+    return Piece(at, str(line["data"]).encode())
 
 
 def _ending(line: Mapping[str, Any]) -> Ending:

@@ -149,7 +149,7 @@ class ReplayedBody(httpx.AsyncByteStream):
             raise StopAsyncIteration
         if self._left:
             await self._until(self._left[0].at)
-            return self._left.pop(0).data
+            return self._left.pop(0).content
         ending = self._ending
         if ending.kind == "silent":
             await _wait(math.inf, 1.0, self._read_timeout, self._request)

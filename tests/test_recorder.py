@@ -232,7 +232,7 @@ async def test_a_download_is_recorded_by_its_sizes(path: Path) -> None:
     ):
         assert await speech.read() == b"abc\x00\x01"
     [found] = read_recordings(path)
-    assert [(piece.data, piece.is_withheld) for piece in found.pieces] == [(bytes(3), True), (bytes(2), True)]
+    assert [(piece.data, piece.withheld, piece.size) for piece in found.pieces] == [(b"", 3, 3), (b"", 2, 2)]
     async with client(replay(path)) as coze, await coze.audio.speech.create(input="hello", voice_id="v") as speech:
         assert await speech.read() == bytes(5)
 
@@ -262,6 +262,18 @@ async def test_compression_is_undone_in_the_recording_and_left_to_the_caller(
     assert found.headers == {"content-type": "application/json"}
 
 
+async def test_a_small_body_that_would_unpack_to_a_huge_one_is_withheld(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coze_async._recorder._MOST_OF_A_BODY", 1000)
+    for size in (1000, 1001, 100_000):
+        packed = stream_of(gzip.compress(b"x" * size), headers={"content-encoding": "gzip"})
+        http = httpx.AsyncClient(transport=Recorder(path, ReplayTransport(packed)))
+        async with http:
+            assert (await http.get(URL)).content == b"x" * size
+    assert [bool(found.pieces[0].withheld) for found in read_recordings(path)] == [False, True, True]
+
+
 @pytest.mark.parametrize("encoding", ["br", "gzip"])
 async def test_what_cannot_be_looked_into_is_withheld(path: Path, encoding: str) -> None:
     packed = stream_of(b"pat_hidden", headers={"content-encoding": encoding})
@@ -269,7 +281,7 @@ async def test_what_cannot_be_looked_into_is_withheld(path: Path, encoding: str)
     async with http, http.stream("GET", URL) as response:
         assert [piece async for piece in response.aiter_raw()] == [b"pat_hidden"]
     [found] = read_recordings(path)
-    assert [(piece.data, piece.is_withheld) for piece in found.pieces] == [(bytes(10), True)]
+    assert [(piece.data, piece.withheld) for piece in found.pieces] == [(b"", 10)]
 
 
 async def test_a_very_long_body_is_recorded_by_its_sizes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +289,7 @@ async def test_a_very_long_body_is_recorded_by_its_sizes(path: Path, monkeypatch
     async with httpx.AsyncClient(transport=Recorder(path, ReplayTransport(stream_of(b"abc", b"def")))) as http:
         assert (await http.get(URL)).content == b"abcdef"
     [found] = read_recordings(path)
-    assert [piece.is_withheld for piece in found.pieces] == [True, True]
+    assert [piece.withheld for piece in found.pieces] == [3, 3]
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ JSON = st.recursive(
 PIECES = st.builds(
     Piece, SECONDS, st.binary(max_size=20) | st.text(max_size=9).map(lambda text: text.encode("utf-8", "replace"))
 )
-WITHHELD = st.integers(0, 9).map(lambda size: Piece(0.5, bytes(size), is_withheld=True))
+WITHHELD = st.integers(1, 9).map(lambda size: Piece(0.5, withheld=size))
 RECORDINGS = st.builds(
     Recording,
     st.builds(
@@ -127,6 +127,7 @@ ABOUT, ASKED, HEAD = '{"source":"-","date":"-"}', '{"method":"GET","path":"/"}',
         ([ABOUT, '{"method":"GET"}', HEAD], r"line 1: the exchange that begins here .* \('path' is missing\)"),
         ([ABOUT, ASKED, HEAD, '{"data":"x"}'], "'at' is missing"),
         ([ABOUT, ASKED, HEAD, '{"at":0,"base64":"ä"}'], "cannot be read"),
+        ([ABOUT, ASKED, HEAD, '{"at":0,"data":"\\ud83d"}'], "surrogates not allowed"),
         ([ABOUT, ASKED, HEAD, '{"at":0,"end":"well"}'], "an exchange ends whole, lost, left, silent, not 'well'"),
         ([ABOUT, ASKED, '{"status":"fine","headers":{}}'], "invalid literal"),
     ],

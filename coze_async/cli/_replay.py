@@ -102,7 +102,7 @@ class _View:
                     name = moment.event.name.decode("utf-8", "replace")
                     self._line(at=self._total(moment.at), event=name, data=_value(moment.event.data))
         elif recording.pieces:
-            self._line(at=self._total(recording.pieces[-1].at), data=_value(recording.body))
+            self._line(at=self._total(recording.pieces[-1].at), data=self._data)
         ending = recording.ending
         said = {"error": ending.error} if ending.error else {}
         self._line(at=self._total(ending.at), end=ending.kind, **said, **({"why": ending.why} if ending.why else {}))
@@ -124,7 +124,7 @@ class _View:
         elif self.recording.pieces:
             before = self.recording.pieces[-1].at
             self.clock.until(self._total(before))
-            self._print((_at(before), "dim"), "  ", _short(self.recording.body.decode("utf-8", "replace")))
+            self._print((_at(before), "dim"), "  ", _short(self._text))
         self.clock.until(self._total(self.recording.ending.at))
         self._gap(self.recording.ending.at - before)
         self._end(self.recording.ending, events)
@@ -132,6 +132,18 @@ class _View:
     @property
     def _is_stream(self) -> bool:
         return self.recording.headers.get("content-type", "").startswith("text/event-stream")
+
+    @property
+    def _is_withheld(self) -> bool:
+        return any(piece.withheld for piece in self.recording.pieces)
+
+    @property
+    def _data(self) -> Any:
+        return None if self._is_withheld else _value(self.recording.body)
+
+    @property
+    def _text(self) -> str:
+        return "(withheld)" if self._is_withheld else self.recording.body.decode("utf-8", "replace")
 
     def _total(self, at: float) -> float:
         """Return the seconds since the request."""
@@ -142,8 +154,8 @@ class _View:
         for piece in self.recording.pieces:
             at = piece.at
             if self.chunks:
-                yield _Moment(at, None, len(piece.data))
-            for event in reader.feed(piece.data):
+                yield _Moment(at, None, piece.size)
+            for event in reader.feed(piece.content):
                 yield _Moment(at, event)
         for event in reader.end():
             yield _Moment(at, event)
@@ -187,7 +199,7 @@ class _View:
         words, style = _ENDS[ending.kind]
         pieces = self.recording.pieces
         came = f"{events} event{'' if events == 1 else 's'} in " if self._is_stream else ""
-        many = f"{len(pieces)} piece{'' if len(pieces) == 1 else 's'}, {_bytes(len(self.recording.body))}"
+        many = f"{len(pieces)} piece{'' if len(pieces) == 1 else 's'}, {_bytes(sum(piece.size for piece in pieces))}"
         why = ": ".join(filter(None, (ending.error, ending.why)))
         self._print((_at(ending.at), "dim"), "  ", (words, style), f"  {why}" if why else "",
                     (f"  {came}{many}" if self.recording.status is not None else "", "dim"))  # fmt: skip

@@ -128,6 +128,15 @@ def test_every_recording_can_be_shown_in_every_way(name: str, capsys: Captured) 
     assert [fact["at"] for fact in facts] == sorted(fact["at"] for fact in facts)
 
 
+def test_what_was_withheld_is_said(path: Path, capsys: Captured) -> None:
+    speech = Recording(
+        Asked("POST", "/v1/audio/speech"), 200, {"content-type": "audio/mpeg"}, (Piece(0.1, withheld=900),), source="-"
+    )
+    path.write_bytes(block_of(speech))
+    assert shown(capsys, str(path))[2:4] == ["   0.100  (withheld)", "   0.000  whole  1 piece, 900 bytes"]
+    assert json.loads(shown(capsys, str(path), "--json")[2])["data"] is None
+
+
 def recorded(path: Path, *pieces: tuple[float, bytes], **more: Any) -> str:
     facts: dict[str, Any] = {"status": 200, "headers": {"content-type": "text/event-stream"}, **more}
     asked = facts.pop("asked", Asked("POST", "/v3/chat", {"conversation_id": "7"}, size=20_000))
