@@ -148,8 +148,8 @@ class Masking:
     def __post_init__(self) -> None:
         if isinstance(self.keep, str) or not set(self.keep) <= set(KEEPABLE):
             raise ConfigurationError(
-                f"keep={self.keep!r} cannot be kept in a recording: choose from {', '.join(map(repr, KEEPABLE))}. "
-                "Credentials never are."
+                f"keep={self.keep!r} is not understood: choose from {', '.join(map(repr, KEEPABLE))}, as in "
+                "keep={'content'}. Credentials are never kept."
             )
 
     @property

@@ -245,8 +245,8 @@ class _Reader:
 
     def _fail(self, why: str) -> NoReturn:
         raise ConfigurationError(
-            f"{self._path}, line {self._number}: {why}. A recording is what `coze_async.Recorder` writes; "
-            "see the docstring of coze_async._recording for its format."
+            f"{self._path}, line {self._number}: {why}. "
+            "A recording is what `coze_async.Recorder` writes, or `coze-async record`."
         )
 
 
