@@ -1,5 +1,7 @@
 """`Recorder`: it writes down what goes through, and nobody notices."""
 
+# pyright: reportPrivateUsage=false
+
 import contextlib
 import gzip
 import json
@@ -399,7 +401,8 @@ async def test_an_open_stream_is_written_when_the_recorder_is_closed(path: Path)
 
 async def test_exchanges_at_the_same_time_are_not_mixed(path: Path) -> None:
     emulator = bot(Emulator())
-    async with client(Recorder(path, emulator.transport())) as coze, anyio.create_task_group() as tasks:
+    recorder = Recorder(path, emulator.transport())
+    async with client(recorder) as coze, anyio.create_task_group() as tasks:
         for number in range(20):
 
             async def ask(number: int = number) -> None:
@@ -411,6 +414,8 @@ async def test_exchanges_at_the_same_time_are_not_mixed(path: Path) -> None:
     assert len(found) == 20
     assert {recording.ending.kind for recording in found} == {"whole"}
     assert len({recording.pieces[0].data for recording in found}) == 20
+    # What is written is not remembered.
+    assert (recorder.exchanges, recorder._open) == (20, set())
     assert [recording.date for recording in found] == sorted(recording.date for recording in found)
 
 
