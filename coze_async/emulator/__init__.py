@@ -17,16 +17,21 @@ and languages, and needs the extra `emulator`.
 
 from ._body import ConnectionDropped, EmulatedResponse
 from ._emulator import Emulator
+from ._fault_kinds import FAULT_KINDS, FaultKind, parse_fault
 from ._faults import (
     Break,
     Code,
     Cut,
+    Duplicate,
     ErrorEvent,
     Fault,
     Html,
     Refuse,
+    Reorder,
+    Slow,
     Stall,
     Text,
+    TruncatedJson,
     Unreachable,
     WrongContentType,
 )
@@ -54,6 +59,7 @@ from ._wire import Dialect
 from ._world import RecordedRequest
 
 __all__ = [
+    "FAULT_KINDS",
     "Answer",
     "Ask",
     "Break",
@@ -64,12 +70,14 @@ __all__ = [
     "ConnectionDropped",
     "Cut",
     "Dialect",
+    "Duplicate",
     "EmulatedResponse",
     "Emulator",
     "EmulatorLimits",
     "ErrorEvent",
     "Failure",
     "Fault",
+    "FaultKind",
     "Html",
     "Node",
     "OAuthApp",
@@ -79,12 +87,15 @@ __all__ = [
     "ReceivedForm",
     "RecordedRequest",
     "Refuse",
+    "Reorder",
     "RunState",
     "Script",
+    "Slow",
     "Stall",
     "Text",
     "ToolCall",
     "ToolUse",
+    "TruncatedJson",
     "Unreachable",
     "Usage",
     "WorkflowInput",
@@ -92,4 +103,5 @@ __all__ = [
     "WrongContentType",
     "default_bot",
     "default_workflow",
+    "parse_fault",
 ]

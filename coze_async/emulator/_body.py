@@ -13,7 +13,15 @@ Step: TypeAlias = tuple[float, bytes]
 
 
 class ConnectionDropped(Exception):  # noqa: N818 - not an error of the emulator: it is what the client shall see
-    """The connection ends here, without an end of the body."""
+    """The connection ends here, without an end of the body.
+
+    Args:
+        is_reset: It ends as that of a machine that fell over: with a TCP reset.
+    """
+
+    def __init__(self, *, is_reset: bool = False) -> None:
+        super().__init__()
+        self.is_reset = is_reset
 
 
 class Unreachable(Exception):  # noqa: N818 - as above

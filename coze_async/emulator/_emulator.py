@@ -10,6 +10,7 @@ import anyio
 from . import _routes
 from ._body import EmulatedResponse
 from ._disk import Disk
+from ._fault_kinds import kind_of_fault
 from ._faults import Fault, Faults
 from ._form import ReceivedForm
 from ._limits import EmulatorLimits, Quota
@@ -53,6 +54,7 @@ class Emulator:
         state: A file in which all that is made is kept, and found again when the next emulator is started with it; it
             is made if it is not there. None keeps it in memory. What was still going on at the end has failed then;
             scripts and faults are not kept. End it with `close`, or with `with Emulator(state=…) as emulator`.
+        seed: Makes faults with a probability meet the same requests each time. None is another choice each time.
 
     Raises:
         ValueError: there is no such dialect.
@@ -72,6 +74,7 @@ class Emulator:
         limits: EmulatorLimits | None = None,
         quota: int | Quota | None = None,
         state: "str | PathLike[str] | None" = None,
+        seed: int | None = None,
     ) -> None:
         if dialect not in WIRES:
             raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
@@ -88,7 +91,7 @@ class Emulator:
             limits=limits or EmulatorLimits(),
             quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
         )
-        self._faults = Faults()
+        self._faults = Faults(seed)
 
     def __enter__(self) -> Self:
         return self
@@ -151,20 +154,31 @@ class Emulator:
             raise TypeError(f"A workflow's script is a WorkflowScript or a function, not a {type(script).__name__}.")
         self._world.flows[workflow_id] = script
 
-    def fail(self, fault: Fault, on: str | None = None, times: int | None = 1) -> None:
+    def fail(self, fault: Fault, on: str | None = None, times: int | None = 1, *, probability: float = 1.0) -> None:
         """Let the next requests meet a fault; faults are met in the order in which they were planned.
 
         Args:
             fault: What goes wrong.
             on: "METHOD /path" or "/path", where `*` stands for anything; None is any request.
             times: How many requests meet it; None means all from now on.
+            probability: Which share of these requests meets it, 0 to 1. The others go on to the next planned fault.
         """
         if not isinstance(fault, Fault):
             raise TypeError(f"A fault is one of coze_async.emulator's, such as Cut(after=3), not {fault!r}.")
-        self._faults.plan(fault, on, math.inf if times is None else times)
+        self._faults.plan(fault, on, math.inf if times is None else times, probability)
+
+    def switch(self, kind: str, probability: float = 1.0, on: str | None = None) -> None:
+        """Let a share of all requests meet a kind of fault, until it is switched off.
+
+        Args:
+            kind: One of `FAULT_KINDS`, such as "cut" or "429".
+            probability: Which share of the requests meets it, 0 to 1; 0 switches it off.
+            on: As in `fail`.
+        """
+        self._faults.switch(kind, kind_of_fault(kind).fault, on, probability)
 
     def heal(self) -> None:
-        """Forget all planned faults."""
+        """Forget all planned faults, and switch off the others."""
         self._faults.clear()
 
     async def handle(

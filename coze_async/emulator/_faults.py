@@ -2,9 +2,10 @@
 
 import itertools
 import math
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from ._body import Body, ConnectionDropped, EmulatedResponse, Step, pause
@@ -146,17 +147,19 @@ class Break(Fault):
 
     after: int | None = 3
     after_bytes: int | None = None
+    reset: bool = False
+    """With a TCP reset, as when a machine falls over; otherwise it is closed."""
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
         after = self.after
         if after is None:
             response.close()
-            raise ConnectionDropped
+            raise ConnectionDropped(is_reset=self.reset)
 
         def broken(steps: Iterator[Step]) -> Iterator[Step]:
             yield from _beginning(steps, after, self.after_bytes)
-            raise ConnectionDropped
+            raise ConnectionDropped(is_reset=self.reset)
 
         return response.through(broken, world.opened)
 
@@ -189,6 +192,104 @@ class Stall(Fault):
         return response.through(stalled, world.opened)
 
 
+@dataclass(frozen=True, slots=True)
+class Slow(Fault):
+    """The body comes a few bytes at a time, with a pause before each piece."""
+
+    size: int = 32
+    """Bytes of a piece."""
+    seconds: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"A piece has at least one byte, not {self.size}.")
+
+    async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
+        response = await answer()
+
+        def slowly(steps: Iterator[Step]) -> Iterator[Step]:
+            for delay, chunk in steps:
+                for start in range(0, len(chunk), self.size):
+                    yield delay + self.seconds, chunk[start : start + self.size]
+                    delay = 0.0
+
+        return response.through(slowly, world.opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(Fault):
+    """After some events, events come twice; an answer that is no stream stays as it is."""
+
+    after: int = 2
+    events: int | None = 1
+    """How many events come twice; None is all from there on."""
+
+    async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
+        response = await answer()
+        if not _is_events(response):
+            return response
+        last = math.inf if self.events is None else self.after + self.events
+
+        def doubled(steps: Iterator[Step]) -> Iterator[Step]:
+            for number, (delay, chunk) in enumerate(steps):
+                yield delay, chunk
+                if self.after <= number < last:
+                    yield 0.0, chunk
+
+        return response.through(doubled, world.opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder(Fault):
+    """After some events, the next two change places; an answer that is no stream stays as it is."""
+
+    after: int = 2
+
+    async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
+        response = await answer()
+        if not _is_events(response):
+            return response
+
+        def crossed(steps: Iterator[Step]) -> Iterator[Step]:
+            yield from itertools.islice(steps, self.after)
+            pair = list(itertools.islice(steps, 2))
+            # The pauses stay where they were.
+            yield from zip((delay for delay, _ in pair), (chunk for _, chunk in reversed(pair)), strict=True)
+            yield from steps
+
+        return response.through(crossed, world.opened)
+
+
+@dataclass(frozen=True, slots=True)
+class TruncatedJson(Fault):
+    """After some events, the JSON of one event breaks off in its middle; so does an answer that is no stream."""
+
+    after: int = 2
+
+    async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
+        response = await answer()
+        if not isinstance(response.body, Body):
+            # It still says its true length: nothing but the JSON is wrong.
+            return replace(response, body=response.body[: len(response.body) // 2])
+        if not _is_events(response):
+            return response
+
+        def halved(steps: Iterator[Step]) -> Iterator[Step]:
+            yield from itertools.islice(steps, self.after)
+            for delay, chunk in itertools.islice(steps, 1):
+                head, mark, data = chunk.partition(b"data:")
+                data = data.rstrip(b"\n")
+                half = data[: len(data) // 2].decode(errors="ignore").encode()
+                yield delay, head + mark + half + b"\n\n"
+            yield from steps
+
+        return response.through(halved, world.opened)
+
+
+def _is_events(response: EmulatedResponse) -> bool:
+    return isinstance(response.body, Body) and response.body.error is not None
+
+
 def _beginning(steps: Iterator[Step], after: int, after_bytes: int | None) -> Iterator[Step]:
     if after_bytes is None:
         yield from itertools.islice(steps, after)
@@ -200,33 +301,71 @@ def _beginning(steps: Iterator[Step], after: int, after_bytes: int | None) -> It
             return
 
 
-@dataclass(slots=True)
-class _Planned:
+@dataclass(slots=True, eq=False)
+class PlannedFault:
+    """A fault that waits for its requests."""
+
     fault: Fault
     on: str
+    """"METHOD /path" or "/path" with `*`."""
     left: float
+    """How many requests are still to meet it."""
+    probability: float
+    chance: random.Random = field(repr=False)
+
+    def meets(self, method: str, path: str) -> bool:
+        """Whether this request meets it; where that is left to chance, the die is thrown here."""
+        if not (fnmatchcase(f"{method} {path}", self.on) or fnmatchcase(path, self.on)):
+            return False
+        return self.probability >= 1 or self.chance.random() < self.probability
 
 
 class Faults:
-    """The faults that wait for their requests, in the order in which they were planned."""
+    """The faults that wait for their requests, in the order in which they were planned; after them the switches.
 
-    def __init__(self) -> None:
-        self._planned: deque[_Planned] = deque()
+    Args:
+        seed: With the same seed the same requests in the same order meet the same faults.
+    """
 
-    def plan(self, fault: Fault, on: str | None, times: float) -> None:
-        """Let the next `times` requests that match `on` meet `fault`."""
-        self._planned.append(_Planned(fault, on or "*", times))
+    def __init__(self, seed: int | None = None) -> None:
+        self.planned: deque[PlannedFault] = deque()
+        self.switched: dict[str, PlannedFault] = {}
+        """By kind."""
+        self._seed = seed
+        self._numbers = itertools.count(1)
+
+    def plan(self, fault: Fault, on: str | None, times: float, probability: float = 1.0) -> None:
+        """Let the next `times` requests that match `on`, or a share of them, meet `fault`."""
+        self.planned.append(self._new(fault, on, times, probability, f"planned {next(self._numbers)}"))
+
+    def switch(self, kind: str, fault: Fault, on: str | None, probability: float) -> None:
+        """Let a share of all requests that match `on` meet a kind of fault from now on; 0 is none."""
+        if probability <= 0:
+            self.switched.pop(kind, None)
+            return
+        fresh = self._new(fault, on, math.inf, probability, kind)
+        if kind in self.switched:
+            fresh.chance = self.switched[kind].chance
+        self.switched[kind] = fresh
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, if any; it counts as met."""
-        for planned in self._planned:
-            if fnmatchcase(f"{method} {path}", planned.on) or fnmatchcase(path, planned.on):
+        for planned in (*self.planned, *self.switched.values()):
+            if planned.meets(method, path):
                 planned.left -= 1
                 if planned.left <= 0:
-                    self._planned.remove(planned)
+                    self.planned.remove(planned)
                 return planned.fault
         return None
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._planned.clear()
+        self.planned.clear()
+        self.switched.clear()
+
+    def _new(self, fault: Fault, on: str | None, times: float, probability: float, name: str) -> PlannedFault:
+        if not 0 <= probability <= 1:
+            raise ValueError(f"A probability lies between 0 and 1, so {probability} is none: 0.05 is one in twenty.")
+        # Each has dice of its own: a further fault does not change what the others meet.
+        seed = None if self._seed is None else f"{self._seed} {name}"
+        return PlannedFault(fault, on or "*", times, probability, random.Random(seed))  # noqa: S311 - no secret

@@ -1,8 +1,10 @@
 """The ASGI application around an emulator, and uvicorn in a thread to serve it on a port."""
 
 import socket
+import struct
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -10,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._body import Body, ConnectionDropped, EmulatedResponse, Unreachable
 from ._form import is_form, read_form
@@ -28,7 +30,8 @@ class _Endpoint:
     """The ASGI side of an emulator.
 
     A connection that a fault breaks is left without the end of its response: the server then closes the socket. ASGI
-    knows no way to close it before the headers, so there the client gets the headers of a body that never comes.
+    knows no way to close it before the headers, or to reset it. `serve` brings one along; under another server the
+    client gets the headers of a body that never comes.
     """
 
     def __init__(self, emulator: "Emulator") -> None:
@@ -42,16 +45,22 @@ class _Endpoint:
         except ClientDisconnect:
             return
         path: str = scope["path"]
+        drop: _Drop | None = scope.get("extensions", {}).get(_DROP)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
             try:
                 response = await self._emulator.handle(
                     request.method, path, dict(request.query_params), dict(request.headers), content
                 )
-            except (ConnectionDropped, Unreachable):
-                await send({"type": "http.response.start", "status": 200, "headers": []})
+            except (ConnectionDropped, Unreachable) as lost:
+                if drop is None:
+                    await send({"type": "http.response.start", "status": 200, "headers": []})
+                else:
+                    drop(_is_reset(lost))
+                    # Until the server has seen it: it would answer for an application that says nothing.
+                    await anyio.sleep_forever()
             else:
-                await _send(response, send)
+                await _send(response, send, drop)
             tasks.cancel_scope.cancel()
 
 
@@ -61,7 +70,11 @@ async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> N
     scope.cancel()
 
 
-async def _send(response: EmulatedResponse, send: Send) -> None:
+def _is_reset(lost: ConnectionDropped | Unreachable) -> bool:
+    return isinstance(lost, ConnectionDropped) and lost.is_reset
+
+
+async def _send(response: EmulatedResponse, send: Send, drop: "_Drop | None") -> None:
     headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
     start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
     if not isinstance(response.body, Body):
@@ -74,17 +87,45 @@ async def _send(response: EmulatedResponse, send: Send) -> None:
         async for chunk in response.body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-    except ConnectionDropped:
-        return
+    except ConnectionDropped as dropped:
+        if drop is not None:
+            drop(dropped.is_reset)
     finally:
         response.close()
+
+
+_DROP = "coze_async.drop"
+_Drop = Callable[[bool], None]
+
+
+class _Droppable:
+    """An application that can end its connections by an extension of the scope."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In uvicorn `send` is a method of what holds the connection; in a version without it, ASGI's own way is left.
+        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        if transport is not None:
+            scope.setdefault("extensions", {})[_DROP] = partial(_drop, transport)
+        await self._app(scope, receive, send)
+
+
+def _drop(transport: Any, is_reset: bool) -> None:
+    if is_reset:
+        # Nothing may linger: then the system sends RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
 
 
 async def serve(app: Starlette, host: str, port: int, task_status: "Started") -> None:
     """Serve `app` in a thread until cancelled, and say its base URL when connections are taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # In a thread uvicorn leaves the signals alone; its log would call every broken connection an error.
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(_Droppable(app), lifespan="off", log_level="critical", access_log=False))
     with socket.create_server((host, port), family=family) as listener:
         # asyncio sets this only for sockets it makes itself: without it an answer in two pieces takes 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

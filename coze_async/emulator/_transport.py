@@ -37,7 +37,9 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
             raise httpx.ReadTimeout("The emulator sent nothing in time.", request=request) from None
         except Unreachable:
             raise httpx.ConnectError("All connection attempts failed", request=request) from None
-        except ConnectionDropped:
+        except ConnectionDropped as dropped:
+            if dropped.is_reset:
+                raise httpx.ReadError("The connection was reset.", request=request) from None
             raise httpx.RemoteProtocolError(
                 "Server disconnected without sending a response.", request=request
             ) from None

@@ -11,14 +11,18 @@ from coze_async.emulator import (
     Break,
     Code,
     Cut,
+    Duplicate,
     Emulator,
     ErrorEvent,
     Fault,
     Html,
     Refuse,
+    Reorder,
     Script,
+    Slow,
     Stall,
     Text,
+    TruncatedJson,
     Unreachable,
     WrongContentType,
 )
@@ -180,6 +184,90 @@ async def test_a_wrong_content_type_leaves_the_body_as_it_is() -> None:
         assert response.headers["content-type"] == "application/json"
         assert names(parse(response.text))[-1] == "done"
         assert names(await coze.chat())[-1] == "done"
+
+
+async def test_slow_bytes_are_all_the_bytes_a_few_at_a_time() -> None:
+    emulator = Emulator()
+    emulator.fail(Slow(7, 0.5), on="*/me")
+    async with talking(emulator) as coze:
+        started = anyio.current_time()
+        async with coze.http.stream("GET", "/v1/users/me") as response:
+            pieces = [piece async for piece in response.aiter_raw()]
+        assert {len(piece) for piece in pieces[:-1]} == {7}
+        assert anyio.current_time() - started == pytest.approx(0.5 * len(pieces))
+        whole = (await coze.http.get("/v1/users/me")).content
+        # The log ids differ.
+        assert len(b"".join(pieces)) == len(whole)
+        emulator.fail(Slow(100, 0.1), on=CHAT)
+        assert names(await coze.chat())[-1] == "done"
+    with pytest.raises(ValueError, match="at least one byte"):
+        Slow(0)
+
+
+async def test_events_come_twice_or_change_places_and_nothing_is_lost() -> None:
+    emulator = Emulator()
+    emulator.bot("b-1", "one two three")
+    short = [f"conversation.{name}" for name in ("chat.created", "chat.in_progress")]
+    async with talking(emulator) as coze:
+
+        async def deltas(fault: Fault) -> list[str]:
+            emulator.fail(fault, on=CHAT)
+            events = await coze.chat()
+            if not isinstance(fault, Reorder) or fault.after:
+                assert names(events)[:2] == short
+            assert names(events)[-1] == "done"
+            return [event.data["content"] for event in events if event.name.endswith("delta")]
+
+        assert await deltas(Duplicate()) == ["one", "one", " two", " three"]
+        assert await deltas(Duplicate(after=3, events=2)) == ["one", " two", " two", " three", " three"]
+        assert await deltas(Duplicate(events=None)) == ["one", "one", " two", " two", " three", " three"]
+        assert await deltas(Reorder()) == [" two", "one", " three"]
+        assert await deltas(Reorder(after=100)) == ["one", " two", " three"]
+        emulator.fail(Reorder(after=0), on=CHAT)
+        assert names(await coze.chat())[:2] == short[::-1]
+        for fault in (Duplicate(after=0), Reorder(after=0)):
+            emulator.fail(fault)
+            assert (await coze.get("/v1/users/me"))["code"] == 0
+            emulator.fail(fault, on="*/speech")
+            speech = {"input": "hello", "voice_id": "v", "response_format": "wav"}
+            assert (await coze.http.post("/v1/audio/speech", json=speech)).content.startswith(b"RIFF")
+
+
+async def test_events_keep_their_pauses_when_they_change_places() -> None:
+    emulator = Emulator(pace=1.0)
+    emulator.bot("b-1", "one two three")
+    emulator.fail(Reorder(after=1), on=CHAT)
+    async with talking(emulator) as coze:
+        started = anyio.current_time()
+        await coze.chat()
+        assert anyio.current_time() - started == pytest.approx(3.0)
+
+
+async def test_json_that_breaks_off_leaves_the_rest_of_the_stream_whole() -> None:
+    emulator = Emulator()
+    emulator.bot("b-1", "一 二 三")
+    emulator.fail(TruncatedJson(after=2), on=CHAT)
+    emulator.fail(TruncatedJson(), on="*/me")
+    emulator.fail(TruncatedJson(), on="*/speech")
+    async with talking(emulator) as coze:
+        blocks = (await coze.http.post("/v3/chat", json=question())).text.split("\n\n")
+        broken = [block for block in blocks if block and not block.endswith(("}", '"'))]
+        assert broken == [blocks[2]]
+        assert blocks[2].startswith('event:conversation.message.delta\ndata:{"id":"')
+        assert [block.partition("\n")[0] for block in blocks][-2] == "event:done"
+        response = await coze.http.get("/v1/users/me")
+        assert response.text.startswith('{"data":{"user_id"')
+        assert not response.text.endswith("}")
+        speech = {"input": "hello", "voice_id": "v", "response_format": "wav"}
+        assert (await coze.http.post("/v1/audio/speech", json=speech)).content.startswith(b"RIFF")
+
+
+async def test_a_reset_before_the_headers_is_a_read_error() -> None:
+    emulator = Emulator()
+    emulator.fail(Break(after=None, reset=True), on=CHAT)
+    async with talking(emulator) as coze:
+        with pytest.raises(httpx.ReadError):
+            await coze.chat()
 
 
 async def test_a_closed_body_hands_out_nothing_more() -> None:

@@ -80,6 +80,10 @@ def test_cuts_and_broken_connections_over_a_port() -> None:
             emulator.fail(fault)
             with pytest.raises(httpx.RemoteProtocolError):
                 http.post("/v3/chat", json=question())
+        for fault in (Break(after=2, reset=True), Break(after=None, reset=True)):
+            emulator.fail(fault)
+            with pytest.raises(httpx.ReadError):
+                http.post("/v3/chat", json=question())
         emulator.fail(Cut(after=0))
         assert http.get("/v1/users/me").content == b""
 
@@ -96,6 +100,14 @@ def test_an_open_stream_does_not_keep_the_server_from_stopping() -> None:
     assert emulator.open_streams == 0
 
 
+async def test_a_server_without_our_extension_leaves_a_body_that_never_comes() -> None:
+    for fault in (Unreachable(), Break(after=None), Break(after=0)):
+        emulator = Emulator()
+        emulator.fail(fault)
+        sent = await _asgi(emulator, [{"type": "http.request", "body": b"{}", "more_body": False}])
+        assert [message["type"] for message in sent] == ["http.response.start"]
+
+
 async def _asgi(emulator: Emulator, messages: list[dict[str, Any]]) -> list[Any]:
     sent: list[Any] = []
     scope: dict[str, Any] = {
@@ -108,6 +120,8 @@ async def _asgi(emulator: Emulator, messages: list[dict[str, Any]]) -> list[Any]
     }
 
     async def receive() -> Any:
+        if not messages:
+            await anyio.sleep_forever()
         return messages.pop(0)
 
     async def send(message: Any) -> None:
