@@ -38,6 +38,7 @@ from ._faults import (
 from ._form import ReceivedFile, ReceivedForm
 from ._limits import EmulatorLimits, Quota
 from ._oauth import OAuthApp, OAuthServer
+from ._script_file import ScriptError
 from ._scripts import (
     Answer,
     Ask,
@@ -49,6 +50,7 @@ from ._scripts import (
     ToolCall,
     ToolUse,
     Usage,
+    Verbose,
     WorkflowInput,
     WorkflowScript,
     default_bot,
@@ -90,6 +92,7 @@ __all__ = [
     "Reorder",
     "RunState",
     "Script",
+    "ScriptError",
     "Slow",
     "Stall",
     "Text",
@@ -98,6 +101,7 @@ __all__ = [
     "TruncatedJson",
     "Unreachable",
     "Usage",
+    "Verbose",
     "WorkflowInput",
     "WorkflowScript",
     "WrongContentType",

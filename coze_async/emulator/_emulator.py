@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
 import anyio
@@ -153,6 +155,32 @@ class Emulator:
         if not (script is None or isinstance(script, WorkflowScript) or callable(script)):
             raise TypeError(f"A workflow's script is a WorkflowScript or a function, not a {type(script).__name__}.")
         self._world.flows[workflow_id] = script
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], dialect: Dialect = "cloud", **options: Any) -> "Emulator":
+        """An emulator whose bots and workflows do what a YAML or TOML file says; docs/scripts.md shows all of it.
+
+        Args:
+            path: The file. YAML needs the extra `emulator`.
+            dialect: As for `Emulator`.
+            options: As for `Emulator`.
+
+        Raises:
+            ScriptError: no script can do what it says; the message names the place.
+        """
+        emulator = cls(dialect, **options)
+        emulator.play(path)
+        return emulator
+
+    def play(self, path: str | PathLike[str]) -> None:
+        """Let the bots and workflows of a YAML or TOML file do what it says, as `load`."""
+        from ._script_file import read_scripts
+
+        scripts = read_scripts(Path(path))
+        for bot_id, bot in scripts.bots.items():
+            self.bot(bot_id, bot)
+        for workflow_id, flow in scripts.workflows.items():
+            self.workflow(workflow_id, flow)
 
     def fail(self, fault: Fault, on: str | None = None, times: int | None = 1, *, probability: float = 1.0) -> None:
         """Let the next requests meet a fault; faults are met in the order in which they were planned.

@@ -46,11 +46,19 @@ class Answer:
     pieces: Sequence[str] | None = None
     """The deltas of the text; None cuts the text as a model writes it."""
     content_type: str = "text"
+    """"card": the text is the JSON of a card, and comes whole."""
     audio: Sequence[bytes] = ()
     """Sound in pieces; sent in audio deltas after the chat has completed, as the cloud does."""
 
+    @property
+    def content(self) -> str:
+        """The whole text."""
+        return self.text if self.pieces is None else "".join(self.pieces)
+
     def deltas(self) -> Sequence[str]:
-        """The pieces in which the text is streamed."""
+        """The pieces in which the text is streamed; a card has none."""
+        if self.content_type == "card":
+            return ()
         return pieces_of(self.text) if self.pieces is None else self.pieces
 
 
@@ -73,6 +81,15 @@ class ToolUse:
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     response: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verbose:
+    """A message about the run, such as a jump between agents; the one that ends the answers comes by itself."""
+
+    msg_type: str
+    data: str | Mapping[str, Any] = ""
+    """A mapping is sent as a JSON string, a string as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,7 @@ class Failure:
 class Script:
     """What a bot does in one turn, in the order in which the service reports it.
 
-    Knowledge, tool uses, then either tool calls for the caller or the answers, follow-ups and usage.
+    Knowledge, tool uses, then either tool calls for the caller or the answers, verbose messages, follow-ups and usage.
     With a `failure` the answers stop after their deltas and the chat fails.
     """
 
@@ -119,6 +136,7 @@ class Script:
     requires: Sequence[ToolCall] = ()
     then: "Script | str | Callable[[Mapping[str, str]], Script | str] | None" = None
     """How the chat goes on when the outputs (tool call id -> output) were submitted; None tells them."""
+    verbose: Sequence[Verbose] = ()
     follow_ups: Sequence[str] = ()
     usage: Usage | None = None
     """None counts the pieces of question and answers."""

@@ -112,7 +112,7 @@ class Turn:
             for piece in answer.deltas():
                 yield Event("conversation.message.delta", {**message, "content": piece}, wait=True)
             if self.script.failure is None:
-                message["content"] = "".join(answer.deltas())
+                message["content"] = answer.content
                 if answer.reasoning:
                     message["reasoning_content"] = answer.reasoning
                 yield self._completed_message(message)
@@ -130,6 +130,9 @@ class Turn:
             }
             yield self._chat_event("requires_action")
             return
+        for told in self.script.verbose:
+            data = told.data if isinstance(told.data, str) else to_json(dict(told.data))
+            yield self._complete("verbose", verbose_message(told.msg_type, data))
         finished = verbose_message("generate_answer_finish", to_json({"finish_reason": 0, "FinData": ""}))
         yield self._complete("verbose", finished)
         for line in self.script.follow_ups:
@@ -203,7 +206,11 @@ class Turn:
     def _usage(self) -> dict[str, int]:
         if self.script.usage is not None:
             return {"output_count": self.script.usage.output_count, "input_count": self.script.usage.input_count}
-        written = [piece for a in self.script.spoken() for piece in (*pieces_of(a.reasoning), *a.deltas())]
+        written = [
+            piece
+            for a in self.script.spoken()
+            for piece in (*pieces_of(a.reasoning), *(a.deltas() or pieces_of(a.content)))
+        ]
         questions = (*self.world.history(self.conversation), self.chat.question)
         asked = sum(len(pieces_of(question)) for question in questions)
         return {"output_count": len(written), "input_count": _PROMPT_TOKENS + asked}
