@@ -258,6 +258,7 @@ async def play_flow(script: FlowScript, given: WorkflowInput) -> WorkflowScript:
 def topic_of(question: str) -> str:
     """What a question is about, short enough to be said again."""
     topic = _LINE_END.sub("", " ".join(question.split()))
+    topic = _HAIL.sub("", topic, count=1) or topic
     for opening in _OPENINGS:
         shorter = opening.sub("", topic)
         if shorter and shorter != topic:
@@ -274,7 +275,24 @@ _OPENINGS = [
     re.compile(r"^(请问?|麻烦你?)?(给我|帮我)?(介绍|说说|讲讲|解释|讲|说)(一下|一讲)?"),
     re.compile(r"^(请问)?(什么是)"),
 ]
-_GREETING = re.compile(r"^(hi|hello|hey|good (morning|evening)|你好|您好|嗨|早上好|晚上好)\b.{0,12}$", re.IGNORECASE)
+_HAIL = re.compile(
+    r"^((hi|hello|hey|good (morning|evening))\b( there\b)?|你好|您好|嗨|早上好|晚上好)[\W_]*(?=\w)", re.IGNORECASE
+)
+_GREETING = re.compile(
+    r"^((hi|hello|hey|good (morning|evening))\b( (there|all|everyone))?|(你好|您好|嗨|早上好|晚上好)[呀啊吗]?)[\W_]*$",
+    re.IGNORECASE,
+)
+_THANKS = re.compile(r"^((many )?(thanks|thank you|thx)\b.{0,20}|(谢谢|多谢|感谢)[你您啦了]?)[\W_]*$", re.IGNORECASE)
+_FAREWELL = re.compile(r"^((good)?bye|good night|see you( later)?|再见|拜拜|晚安)[\W_]*$", re.IGNORECASE)
+_ABOUT_IT = re.compile(
+    r"^(who are you|what are you|what (can|do) you do|你是谁|你是什么|你(能|会|可以)(做|干)?(什么|啥))[\W_]*$",
+    re.IGNORECASE,
+)
+_IS_SENTENCE = re.compile(
+    r"^(how|why|when|where|which|who|whose|should|shall|can|could|do|does|did|is|are|will|would)\b"
+    r"|[吗呢]$|怎么|为什么|如何|哪",
+    re.IGNORECASE,
+)
 _LOOKING_BACK = re.compile(
     r"(did i (just )?(ask|say)|my (last|previous|earlier) question|刚才.{0,4}(问|说)|上一个问题)", re.IGNORECASE
 )
@@ -288,19 +306,30 @@ def default_bot(given: ChatInput) -> Script:
     words = _CHINESE if is_chinese(given.question) else _ENGLISH
     topic = topic_of(given.question) or words["anything"]
     previous = given.history[-1] if given.history else ""
-    if _GREETING.match(given.question.strip()):
-        text = words["greeting"]
-    elif _LOOKING_BACK.search(given.question):
+    asked = given.question.strip()
+    small_talk = next((name for name, opening in _SMALL_TALK.items() if opening.match(asked)), None)
+    if small_talk:
+        return Script(words[small_talk], follow_ups=words["offers"].splitlines())
+    if _LOOKING_BACK.search(asked):
         text = words["last"].format(previous=previous) if previous else words["first"]
     else:
         back = words["back"].format(previous=topic_of(previous)) if previous else ""
-        text = back + words["answer"].format(topic=topic)
+        # A whole question does not fit into another sentence as it is.
+        text = back + words["sentence" if _IS_SENTENCE.search(topic) else "answer"].format(topic=topic)
     return Script(text, follow_ups=[line.format(topic=topic) for line in words["follow_ups"].splitlines()])
 
 
+_SMALL_TALK = {"greeting": _GREETING, "thanks": _THANKS, "farewell": _FAREWELL, "about": _ABOUT_IT}
 _ENGLISH = {
     "anything": "your question",
     "greeting": "Hello! I am glad you are here. Ask me anything and I will do my best to help.",
+    "thanks": "You are welcome! If something is still open, just ask.",
+    "farewell": "Goodbye, and come back whenever you like.",
+    "about": (
+        "I am a bot of the emulator. I know nothing, but I answer whatever you ask, in the language you ask in, I "
+        "remember our conversation, and I suggest what to ask next. A script makes me say what you need."
+    ),
+    "offers": "What can you do?\nTell me about green tea.\nHow do I learn something new?",
     "last": "The question before this one was: {previous}",
     "first": "This is the first question of our conversation, so there is nothing to look back to yet.",
     "back": "Earlier we talked about {previous}; let us go on from there. ",
@@ -309,6 +338,11 @@ _ENGLISH = {
         "it out today. Then compare what happened with what you expected: the difference shows where to look next. "
         "If you tell me a little more about your situation, I can be more specific."
     ),
+    "sentence": (
+        "You ask: “{topic}?” A good way in is to look at what you have tried so far and what came of it. Then change "
+        "one thing at a time, the smallest first, and keep what helps. Tell me what you expect to happen, and we can "
+        "go through it step by step."
+    ),
     "follow_ups": (
         "Can you give me an example of {topic}?\nWhat is a good first step with {topic}?\nWhat is often overlooked?"
     ),
@@ -316,12 +350,23 @@ _ENGLISH = {
 _CHINESE = {
     "anything": "你的问题",
     "greeting": "你好！很高兴见到你。有什么想问的，尽管告诉我，我会尽力帮忙。",
+    "thanks": "不客气！还有什么想问的，随时告诉我。",
+    "farewell": "再见，欢迎随时再来。",
+    "about": (
+        "我是模拟器里的机器人。我其实什么都不知道，但你问什么我都会用你的语言回答，会记得前面聊过的内容，"
+        "还会建议接下来可以问什么。写一个脚本，我就能说你需要的话。"
+    ),
+    "offers": "你能做什么？\n介绍一下西湖龙井茶\n怎么学会一样新东西？",
     "last": "你上一个问题是：{previous}",
     "first": "这是我们这次对话的第一个问题，前面还没有聊过别的内容。",
     "back": "刚才我们聊到“{previous}”，接着往下说。",
     "answer": (
         "关于“{topic}”，我会这样看：先从你已经知道的部分入手，挑一个小目标，今天就动手试一试；"
         "然后把结果和预期对照一下，差别在哪里，下一步就从哪里开始。如果愿意多说说你的情况，我可以讲得更具体。"
+    ),
+    "sentence": (
+        "你问的是“{topic}？”不妨先看看已经试过什么、结果怎么样，再每次只改一处，从最小的改起，有用的就留下。"
+        "告诉我你希望看到什么结果，我们一步一步来。"
     ),
     "follow_ups": "能举一个“{topic}”的例子吗？\n第一步应该怎么做？\n常见的误区有哪些？",
 }

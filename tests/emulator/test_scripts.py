@@ -28,6 +28,11 @@ def test_english_is_cut_by_words_and_chinese_by_characters() -> None:
         ("什么是量子计算", "量子计算"),
         ("x" * 80, "x" * 59 + "…"),
         ("???", ""),
+        ("Hello, what is jazz?", "jazz"),
+        ("Hi there! Tell me about tea.", "tea"),
+        ("你好，请介绍一下杭州", "杭州"),
+        ("hidden costs", "hidden costs"),
+        ("Hello", "Hello"),
     ],
 )
 def test_the_topic_of_a_question_is_what_it_asks_for(asked: str, topic: str) -> None:
@@ -46,6 +51,38 @@ def test_the_default_bot_stays_with_the_topic_in_the_language_of_the_question() 
     assert _asked("Hello!").startswith("Hello!")
     assert _asked("你好").startswith("你好！")
     assert "your question" in _asked("?")
+
+
+@pytest.mark.parametrize(
+    ("asked", "beginning"),
+    [
+        ("Hi there!", "Hello! I am glad"),
+        ("您好！", "你好！很高兴"),
+        ("Thanks a lot", "You are welcome!"),
+        ("谢谢你！", "不客气！"),
+        ("Bye", "Goodbye"),
+        ("再见", "再见"),
+        ("What can you do?", "I am a bot of the emulator."),
+        ("你是谁？", "我是模拟器里的机器人。"),
+        ("How do I learn Python?", "You ask: “How do I learn Python?”"),
+        ("怎么学游泳？", "你问的是“怎么学游泳？”"),
+        ("Hello, what is jazz?", "Here is how I would look at jazz."),
+        ("你好，请介绍一下杭州", "关于“杭州”"),
+        ("感谢信", "关于“感谢信”"),
+        ("goodbye letters", "Here is how I would look at goodbye letters."),
+        ("你好吗？", "你好！很高兴"),
+    ],
+)
+def test_the_default_bot_is_pleasant_to_talk_to(asked: str, beginning: str) -> None:
+    assert _asked(asked).startswith(beginning)
+
+
+def test_what_the_default_bot_suggests_is_something_to_ask() -> None:
+    for asked in ("Hello", "你好", "What is jazz?", "怎么学游泳？", "Thanks"):
+        for line in default_bot(ChatInput("b", "u", "c", asked, (), {})).follow_ups:
+            assert _asked(line)
+            assert "“Hello”" not in line
+            assert "你好" not in line
 
 
 def test_the_default_bot_looks_back() -> None:
