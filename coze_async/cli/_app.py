@@ -156,11 +156,15 @@ def emulator(
     host: str = "127.0.0.1",
     dialect: Dialect = "cloud",
     pace: Pace = 0.03,
+    script: Path | None = None,
+    fault: tuple[str, ...] = (),
+    seed: int | None = None,
+    quiet: Flag = False,
     state: Path | None = None,
     debug: Flag = False,
     output: Out,
 ) -> int:
-    """Serve a local Coze on a port.
+    """Serve a local Coze on a port, with a page at /_/ that shows what is going on.
 
     For tests and for work without a token, in any language.
     Needs an extra: pip install 'coze_async[emulator]'
@@ -170,12 +174,27 @@ def emulator(
         host: The address to listen at.
         dialect: Which server it is like.
         pace: Seconds between two pieces of an answer.
+        script: Bots and workflows in a YAML or TOML file.
+        fault: What goes wrong, and how often: cut:0.05, 429:5%@/v3/chat; can be given again.
+        seed: With the same one the same requests meet the faults.
+        quiet: Write no line for each request.
         state: A file to keep in what is made, and to find it in again; without one it is forgotten at the end.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
     del debug
-    return _serve.serve(output, host=host, port=port, dialect=dialect, pace=pace, state=state)
+    return _serve.serve(
+        output,
+        host=host,
+        port=port,
+        dialect=dialect,
+        pace=pace,
+        script=script,
+        faults=fault,
+        seed=seed,
+        state=state,
+        quiet=quiet,
+    )
 
 
 @app.command

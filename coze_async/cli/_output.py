@@ -50,6 +50,14 @@ class Output:
         """Return a text whose control characters can be seen and do nothing."""
         return text.translate(_SHOWN_CONTROLS)
 
+    def line(self, *pieces: tuple[str, str]) -> None:
+        """Write one line of pieces, each with its style; a terminal shows what fits into its width."""
+        text = Text("  ").join(Text(self.shown(piece), style) for piece, style in pieces if piece)
+        if self.is_terminal:
+            self.table.print(text, no_wrap=True, overflow="ellipsis")
+        else:
+            self.table.print(text, soft_wrap=True)
+
     def end_line(self) -> None:
         """See to it that what comes next begins a line."""
         if not self._at_line_start:

@@ -36,6 +36,7 @@ from ._faults import (
     WrongContentType,
 )
 from ._form import ReceivedFile, ReceivedForm
+from ._journal import Journal, Seen
 from ._limits import EmulatorLimits, Quota
 from ._oauth import OAuthApp, OAuthServer
 from ._script_file import ScriptError
@@ -81,6 +82,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Html",
+    "Journal",
     "Node",
     "OAuthApp",
     "OAuthServer",
@@ -93,6 +95,7 @@ __all__ = [
     "RunState",
     "Script",
     "ScriptError",
+    "Seen",
     "Slow",
     "Stall",
     "Text",

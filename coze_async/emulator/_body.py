@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, MutableSet
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -37,6 +37,16 @@ async def pause(seconds: float) -> None:
     await (anyio.sleep_forever() if seconds == math.inf else anyio.sleep(seconds))
 
 
+class Watch(Protocol):
+    """Is told what leaves."""
+
+    def sent(self, chunk: bytes) -> None:
+        """A chunk leaves now."""
+
+    def ended(self, how: str) -> None:
+        """Nothing more comes: the body was "complete", the connection was "lost", or the client has "left"."""
+
+
 class Body:
     """An async iterator of chunks that does nothing ahead of its reader.
 
@@ -60,6 +70,7 @@ class Body:
         self.steps = steps
         self.error = error
         self.read_timeout: float = math.inf
+        self.watch: Watch | None = None
         self._opened = opened
         self._on_close = on_close
         self._count = 0
@@ -78,9 +89,12 @@ class Body:
                 await anyio.sleep(self.read_timeout)
                 raise ReadTimedOut
         except StopIteration:
-            self.close()
+            self._end("complete")
             raise StopAsyncIteration from None
-        except (ConnectionDropped, ReadTimedOut):
+        except ConnectionDropped:
+            self._end("lost")
+            raise
+        except ReadTimedOut:
             self.close()
             raise
         if delay:
@@ -88,14 +102,21 @@ class Body:
         elif self._count % 16 == 0:
             # Without a pace nothing would ever wait: let the others have their turn now and then.
             await anyio.lowlevel.checkpoint()
+        if self.watch is not None:
+            self.watch.sent(chunk)
         return chunk
 
     def close(self) -> None:
         """End the body at once; harmless when it is over already."""
+        self._end("left")
+
+    def _end(self, how: str) -> None:
         if self in self._opened:
             self._opened.discard(self)
             if self._on_close is not None:
                 self._on_close()
+            if self.watch is not None:
+                self.watch.ended(how)
 
 
 @dataclass(frozen=True, slots=True)

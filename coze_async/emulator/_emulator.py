@@ -15,6 +15,7 @@ from ._disk import Disk
 from ._fault_kinds import kind_of_fault
 from ._faults import Fault, Faults
 from ._form import ReceivedForm
+from ._journal import Journal
 from ._limits import EmulatorLimits, Quota
 from ._memory import Memory
 from ._oauth import OAuthServer
@@ -56,6 +57,7 @@ class Emulator:
         state: A file in which all that is made is kept, and found again when the next emulator is started with it; it
             is made if it is not there. None keeps it in memory. What was still going on at the end has failed then;
             scripts and faults are not kept. End it with `close`, or with `with Emulator(state=…) as emulator`.
+        keep: How many of the last `requests` are kept at least; None keeps all.
         seed: Makes faults with a probability meet the same requests each time. None is another choice each time.
 
     Raises:
@@ -76,6 +78,7 @@ class Emulator:
         limits: EmulatorLimits | None = None,
         quota: int | Quota | None = None,
         state: "str | PathLike[str] | None" = None,
+        keep: int | None = None,
         seed: int | None = None,
     ) -> None:
         if dialect not in WIRES:
@@ -93,7 +96,9 @@ class Emulator:
             limits=limits or EmulatorLimits(),
             quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
         )
+        self._keep = keep
         self._faults = Faults(seed)
+        self._journal: Journal | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +136,18 @@ class Emulator:
     def open_streams(self) -> int:
         """How many streamed bodies were handed out and are neither finished nor closed."""
         return len(self._world.opened)
+
+    @property
+    def journal(self) -> Journal:
+        """What the emulator saw lately, for those who look on; kept from the first look, or from `app` on."""
+        if self._journal is None:
+            self._journal = Journal()
+        return self._journal
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that are planned and switched on."""
+        return self._faults
 
     def bot(self, bot_id: str, script: BotScript | None) -> None:
         """Let a bot do what `script` says, in every turn; bots without a script answer by themselves.
@@ -231,11 +248,16 @@ class Emulator:
             self._world.state.now(),
         )
         self.requests.append(request)
+        if self._keep is not None and len(self.requests) > 2 * self._keep:
+            # Not at every request: what is at the front of a list costs all that is behind it.
+            del self.requests[: -self._keep or None]
 
         async def answer() -> EmulatedResponse:
             return await _routes.answer(self._world, request)
 
         fault = self._faults.take(request.method, path)
+        if self._journal is not None:
+            return await self._journal.follow(request, fault, answer, self._world)
         return await answer() if fault is None else await fault.meet(answer, self._world)
 
     def transport(self) -> "httpx.AsyncBaseTransport":
@@ -245,7 +267,10 @@ class Emulator:
         return EmulatorTransport(self)
 
     def app(self) -> "Starlette":
-        """An ASGI application that serves this emulator, for uvicorn and the like (extra `emulator`)."""
+        """An ASGI application that serves this emulator, for uvicorn and the like (extra `emulator`).
+
+        At `/_/` it shows what is going on.
+        """
         from ._server import make_app
 
         return make_app(self)

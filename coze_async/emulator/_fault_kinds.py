@@ -30,34 +30,46 @@ class FaultKind(NamedTuple):
     fault: Fault
     about: str
     """What the client meets, in a few words."""
+    family: str = "answer"
+    """What goes wrong: "refusal", "connection" or "answer"."""
 
 
+_REFUSALS = {
+    "429": (Refuse(), "too many requests, nothing said about when to come back"),
+    "429-retry-after": (Refuse(retry_after="2"), "too many requests, come back in 2 s"),
+    "503": (Refuse(503, 5000, "service unavailable"), "a server error as JSON"),
+    "500-text": (Text(), "a server error as plain text"),
+    "502-html": (Html(), "the page of a gateway"),
+    "504-html": (Html(504), "the page of a gateway that waited too long"),
+    "code": (Code(4009, "Too many users at the moment."), "code 4009 in HTTP 200"),
+    "code-as-stream": (
+        Code(5000, "internal server error", "text/event-stream"),
+        "code 5000 as JSON under the type of a stream",
+    ),
+}
+_CONNECTIONS = {
+    "break": (Break(), "the connection is closed after 3 events"),
+    "reset": (Break(reset=True), "the connection is reset after 3 events"),
+    "no-answer": (Break(after=None), "the work was begun, and no answer comes"),
+    "unreachable": (Unreachable(), "no connection comes about"),
+    "stall": (Stall(after=2), "silence for ever after 2 events"),
+    "hang": (Stall(30), "30 s of silence before the answer"),
+    "slow": (Slow(), "32 bytes every 20 ms"),
+}
+_ANSWERS = {
+    "error-event": (ErrorEvent(), "an error event after 2 events"),
+    "cut": (Cut(), "the body ends after 3 events, properly"),
+    "cut-bytes": (Cut(after_bytes=400), "the body ends after 400 bytes, in the middle of an event"),
+    "duplicate": (Duplicate(), "the third event comes twice"),
+    "reorder": (Reorder(), "the third and the fourth event change places"),
+    "truncated-json": (TruncatedJson(), "the JSON of the third event breaks off"),
+    "wrong-type": (WrongContentType(), "the true answer as text/plain"),
+}
 FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
     {
-        "429": FaultKind(Refuse(), "too many requests, nothing said about when to come back"),
-        "429-retry-after": FaultKind(Refuse(retry_after="2"), "too many requests, come back in 2 s"),
-        "503": FaultKind(Refuse(503, 5000, "service unavailable"), "a server error as JSON"),
-        "500-text": FaultKind(Text(), "a server error as plain text"),
-        "502-html": FaultKind(Html(), "the page of a gateway"),
-        "504-html": FaultKind(Html(504), "the page of a gateway that waited too long"),
-        "code": FaultKind(Code(4009, "Too many users at the moment."), "code 4009 in HTTP 200"),
-        "code-as-stream": FaultKind(
-            Code(5000, "internal server error", "text/event-stream"), "code 5000 as JSON under the type of a stream"
-        ),
-        "wrong-type": FaultKind(WrongContentType(), "the true answer as text/plain"),
-        "error-event": FaultKind(ErrorEvent(), "an error event after 2 events"),
-        "cut": FaultKind(Cut(), "the body ends after 3 events, properly"),
-        "cut-bytes": FaultKind(Cut(after_bytes=400), "the body ends after 400 bytes, in the middle of an event"),
-        "break": FaultKind(Break(), "the connection is closed after 3 events"),
-        "reset": FaultKind(Break(reset=True), "the connection is reset after 3 events"),
-        "no-answer": FaultKind(Break(after=None), "the work was begun, and no answer comes"),
-        "unreachable": FaultKind(Unreachable(), "no connection comes about"),
-        "stall": FaultKind(Stall(after=2), "silence for ever after 2 events"),
-        "hang": FaultKind(Stall(30), "30 s of silence before the answer"),
-        "slow": FaultKind(Slow(), "32 bytes every 20 ms"),
-        "duplicate": FaultKind(Duplicate(), "the third event comes twice"),
-        "reorder": FaultKind(Reorder(), "the third and the fourth event change places"),
-        "truncated-json": FaultKind(TruncatedJson(), "the JSON of the third event breaks off"),
+        name: FaultKind(fault, about, family)
+        for family, kinds in (("refusal", _REFUSALS), ("connection", _CONNECTIONS), ("answer", _ANSWERS))
+        for name, (fault, about) in kinds.items()
     }
 )
 """What `Emulator.switch`, `coze-async emulator --fault` and the page know by name."""

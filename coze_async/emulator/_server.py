@@ -11,19 +11,29 @@ import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.routing import Route
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._body import Body, ConnectionDropped, EmulatedResponse, Unreachable
 from ._form import is_form, read_form
+from ._page import PLACE, Home, make_page
 
 if TYPE_CHECKING:
     from ._emulator import Emulator, Started
 
 
 def make_app(emulator: "Emulator") -> Starlette:
-    """An application whose every path goes to the emulator."""
-    return Starlette(routes=[Route("/{path:path}", _Endpoint(emulator))])
+    """An application whose every path goes to the emulator, but for the page that shows what it does."""
+    emulated = _Endpoint(emulator)
+    return Starlette(
+        routes=[
+            Mount(PLACE, make_page(emulator)),
+            Route(PLACE, RedirectResponse(f"{PLACE}/")),
+            Route("/", Home(emulated)),
+            Route("/{path:path}", emulated),
+        ]
+    )
 
 
 class _Endpoint:

@@ -1,18 +1,22 @@
 """`coze-async emulator`: a port, and how to use it."""
 
 import os
+import re
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from cli.command import process
+from cli.command import Terminal, process
+from rich.cells import cell_len
 
 from coze_async.cli import _serve, main
 from coze_async.cli._output import Output
-from coze_async.emulator import Emulator
+from coze_async.emulator import Emulator, Seen
 
 Captured = pytest.CaptureFixture[str]
 
@@ -20,15 +24,147 @@ Captured = pytest.CaptureFixture[str]
 def test_it_says_its_url_and_serves_there_until_ctrl_c() -> None:
     with process(["emulator", "--port", "0", "--dialect", "studio", "--pace", "0"]) as command:
         assert command.stdout is not None
-        first, shell, python = [command.stdout.readline().decode() for _ in range(3)]
+        first, shell, python, browser, empty = [command.stdout.readline().decode() for _ in range(5)]
         url = first.split(" at ")[1].partition(";")[0]
         assert first == f"An emulated Coze (studio) listens at {url}; Ctrl-C stops it.\n"
         assert shell == f"In a shell:   export COZE_API_BASE={url} COZE_API_TOKEN=any\n"
         assert python == f'In Python:    coze = AsyncCoze("any", base_url="{url}")\n'
+        assert browser == f"In a browser: {url}/_/ shows what is going on, and breaks it on purpose\n"
+        assert empty == "\n"
+        assert httpx.get(f"{url}/", headers={"accept": "text/html"}, follow_redirects=True).text.startswith("<!doctype")
         assert httpx.get(f"{url}/v1/bots/7", headers={"authorization": "Bearer any"}).json()["data"]["bot_id"] == "7"
+        line = command.stdout.readline().decode()
+        assert re.fullmatch(r"\d\d:\d\d:\d\d +200 +GET +/v1/bots/7 +(< 1|\d+) ms +\n", line), line
         command.send_signal(signal.SIGINT)
         out, err = command.communicate(timeout=20)
     assert (command.returncode, out, err) == (130, b"", b"Stopped.\n")
+
+
+def test_scripts_and_faults_come_from_the_command_line(tmp_path: Path) -> None:
+    script = tmp_path / "bots.toml"
+    script.write_text('bots.b = "你好，{user_id}"', encoding="utf-8")
+    settings = ["--port", "0", "--pace", "0", "--script", str(script), "--fault", "503:1@*/bots/*", "--seed", "7"]
+    body = {"bot_id": "b", "user_id": "u-7", "stream": True, "additional_messages": [{"role": "user", "content": "嗨"}]}
+    with process(["emulator", *settings]) as command:
+        assert command.stdout is not None
+        url = command.stdout.readline().decode().split(" at ")[1].partition(";")[0]
+        headers = {"authorization": "Bearer any"}
+        assert httpx.get(f"{url}/v1/bots/7", headers=headers).status_code == 503
+        assert "你好，u-7" in httpx.post(f"{url}/v3/chat", json=body, headers=headers).text
+        refused, answered = [command.stdout.readline().decode() for _ in range(6)][-2:]
+        command.send_signal(signal.SIGINT)
+        command.communicate(timeout=20)
+    assert re.search(r"503 5000 +GET +/v1/bots/7 +\S.* Refuse  service unavailable$", refused)
+    assert re.search(r"200 +POST +/v3/chat +\S.*9 events  u-7  嗨$", answered)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "said"),
+    [
+        ("", ["--fault", "ctu"], 2, "error: There is no kind of fault 'ctu'. Did you mean 'cut'?"),
+        ("", ["--fault", "cut:2"], 2, "error: In 'cut:2', '2' is no probability: write 0.05 or 5%."),
+        ("bots.b = 5", ["--script", "{path}"], 1, "error: {path}: bots.b is a text, not the number 5."),
+        ("", ["--script", "{path}x"], 1, "error: {path}x: a file of scripts ends in"),
+        ("", ["--script", "none.toml"], 1, "error: Cannot read none.toml: No such file or directory."),
+    ],
+)
+def test_what_cannot_be_played_is_told(
+    content: str, arguments: list[str], code: int, said: str, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "bots.toml"
+    path.write_text(content, encoding="utf-8")
+    assert main(["emulator", "--port", "0", *(argument.format(path=path) for argument in arguments)]) == code
+    assert capsys.readouterr().err.startswith(said.format(path=path))
+
+
+def test_yaml_without_its_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "bots.yaml").write_text("bots: {b: x}", encoding="utf-8")
+    assert main(["emulator", "--port", "0", "--script", str(tmp_path / "bots.yaml")]) == 1
+    assert capsys.readouterr().err == (
+        "error: Scripts in YAML need yaml, which is not installed: pip install 'coze_async[emulator]'\n"
+    )
+
+
+def seen(**facts: Any) -> Seen:
+    return replace(Seen(1, "POST", "/v3/chat", 0.0, 0.0, status=200, ending="complete", seconds=0.01), **facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "rest"),
+    [
+        ({}, "200", "10 ms"),
+        ({"seconds": 0.0001}, "200", "< 1 ms"),
+        ({"seconds": 2.5, "is_stream": True, "chunks": 7, "user": "u"}, "200", "2.50 s    7 events  u"),
+        ({"code": 4016, "msg": "occupied"}, "200 4016", "10 ms              occupied"),
+        ({"status": 429, "code": 4013}, "429 4013", "10 ms"),
+        ({"status": 502}, "502", "10 ms"),
+        ({"has_failed": True}, "200 failed", "10 ms"),
+        ({"ending": "lost", "fault": "Break"}, "lost", "10 ms              Break"),
+        ({"ending": "left", "status": None}, "left", "10 ms"),
+        ({"ending": "unreachable", "status": None, "seconds": None}, "no answer", "< 1 ms"),
+        ({"question": "a\n  b\x1b[31m"}, "200", "10 ms              a b\x1b[31m"),
+    ],
+)
+def test_a_line_says_what_became_of_a_request(facts: dict[str, Any], verdict: str, rest: str, capsys: Captured) -> None:
+    emulator = Emulator()
+    _serve.RequestLog(Output(), emulator)
+    assert emulator.journal.on_end is not None
+    emulator.journal.on_end(seen(**facts))
+    (line,) = capsys.readouterr().out.splitlines()
+    at, shown = line[:8], line[10:].rstrip()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", at)
+    assert shown.startswith(f"{verdict:<10}  POST    /v3/chat ")
+    assert shown.endswith(f"  {rest.translate({0x1B: chr(0x241B)})}")
+
+
+def test_a_terminal_shows_the_line_in_colours_and_cut_at_its_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    log = _serve.RequestLog(Output(), Emulator())
+    log.write(seen(question="杭州" * 50, code=4000, msg="bad"))
+    log.write(seen())
+    first, second, _ = terminal.shown.split("\n")
+    assert "\x1b[31m200 4000" in first
+    assert "\x1b[32m200" in second
+    plain = re.sub(r"\x1b\[[\d;]*m", "", first)
+    assert plain.rstrip().endswith("…")
+    assert "  bad  杭州" in plain
+    assert cell_len(plain) <= 90
+
+
+def test_with_nobody_reading_its_lines_the_emulator_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    discarded: list[bool] = []
+
+    def discard() -> None:
+        discarded.append(True)
+
+    def broken(self: Output, *pieces: tuple[str, str]) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Output, "line", broken)
+    monkeypatch.setattr(Output, "discard", staticmethod(discard))
+    emulator = Emulator()
+    _serve.RequestLog(Output(), emulator).write(seen())
+    assert emulator.journal.on_end is None
+    assert discarded == [True]
+
+
+def test_a_quiet_emulator_writes_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Emulator] = []
+
+    async def ended(self: Emulator, host: str, port: int, *, task_status: object) -> None:
+        made.append(self)
+
+    monkeypatch.setattr(Emulator, "serve", ended)
+    assert main(["emulator", "--port", "0", "--quiet"]) == 0
+    assert main(["emulator", "--port", "0"]) == 0
+    assert [emulator.journal.on_end is None for emulator in made] == [True, False]
 
 
 def test_ctrl_c_in_the_same_process_stops_it_too(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
