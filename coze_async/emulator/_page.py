@@ -102,14 +102,14 @@ class _Page:
 
     async def _state(self, request: Request) -> Response:
         del request
-        return JSONResponse(_News(self._emulator).next())
+        return JSONResponse(News(self._emulator).next())
 
     async def _events(self, request: Request) -> Response:
         del request
         return StreamingResponse(self._told(), media_type="text/event-stream")
 
     async def _told(self) -> AsyncGenerator[bytes]:
-        news, silence = _News(self._emulator), 0.0
+        news, silence = News(self._emulator), 0.0
         while True:
             told = news.next()
             if told:
@@ -137,15 +137,18 @@ class _Page:
         return JSONResponse(faults_of(self._emulator))
 
 
-class _News:
-    """What one viewer has not been told yet."""
+class News:
+    """What one viewer has not been told yet.
+
+    Attributes:
+        marks: By request: how often its marks were thinned, and how many of them were told.
+    """
 
     def __init__(self, emulator: "Emulator") -> None:
         self._emulator = emulator
         self._version = -1
         self._told: dict[str, Any] = {}
-        self._marks: dict[int, tuple[int, int]] = {}
-        """By request: how often its marks were thinned, and how many of them were told."""
+        self.marks: dict[int, tuple[int, int]] = {}
 
     def next(self) -> dict[str, Any]:
         """Everything the first time, afterwards what has changed; empty if nothing has."""
@@ -158,7 +161,7 @@ class _News:
         version = journal.version
         changed = [self._request(seen) for seen in journal.changed_since(self._version)]
         kept = {seen.number for seen in journal.requests}
-        self._version, self._marks = version, {number: at for number, at in self._marks.items() if number in kept}
+        self._version, self.marks = version, {number: at for number, at in self.marks.items() if number in kept}
         if changed:
             news["requests"] = changed
         pieces = {
@@ -172,10 +175,10 @@ class _News:
         return news
 
     def _request(self, seen: Seen) -> dict[str, Any]:
-        thinned, told = self._marks.get(seen.number, (0, 0))
+        thinned, told = self.marks.get(seen.number, (0, 0))
         if thinned != seen.thinned:
             told = 0
-        self._marks[seen.number] = seen.thinned, len(seen.marks)
+        self.marks[seen.number] = seen.thinned, len(seen.marks)
         return {
             "n": seen.number,
             "method": seen.method,

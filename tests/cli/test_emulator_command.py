@@ -167,6 +167,21 @@ def test_a_quiet_emulator_writes_no_lines(monkeypatch: pytest.MonkeyPatch) -> No
     assert [emulator.journal.on_end is None for emulator in made] == [True, False]
 
 
+def test_a_served_emulator_has_its_seed_and_forgets_old_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice: list[float] = []
+
+    async def ended(self: Emulator, host: str, port: int, *, task_status: object) -> None:
+        dice.append(self.faults.switched["cut"].chance.random())
+        for _ in range(2500):
+            await self.handle("GET", "/none", {}, {}, b"")
+        assert 1000 <= len(self.requests) <= 2000
+
+    monkeypatch.setattr(Emulator, "serve", ended)
+    for seed in ("7", "7", "8"):
+        assert main(["emulator", "--port", "0", "--quiet", "--fault", "cut:0.5@/v3/chat", "--seed", seed]) == 0
+    assert dice[0] == dice[1] != dice[2]
+
+
 def test_ctrl_c_in_the_same_process_stops_it_too(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     written: list[str] = []
 

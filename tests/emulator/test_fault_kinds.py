@@ -153,6 +153,14 @@ async def test_a_further_fault_does_not_change_what_the_others_meet() -> None:
     assert await shares(alone, 50) == await shares(beside, 50)
 
 
+async def test_each_fault_throws_dice_of_its_own() -> None:
+    one, other, planned = (emulated(seed=3) for _ in range(3))
+    one.switch("503", 0.5)
+    other.switch("500-text", 0.5)
+    planned.fail(FAULT_KINDS["503"].fault, times=None, probability=0.5)
+    assert len({await shares(emulator, 40) for emulator in (one, other, planned)}) == 3
+
+
 async def test_setting_a_switch_again_goes_on_with_its_dice() -> None:
     still, turned = emulated(seed=5), emulated(seed=5)
     for emulator in (still, turned):

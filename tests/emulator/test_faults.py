@@ -199,7 +199,12 @@ async def test_slow_bytes_are_all_the_bytes_a_few_at_a_time() -> None:
         # The log ids differ.
         assert len(b"".join(pieces)) == len(whole)
         emulator.fail(Slow(100, 0.1), on=CHAT)
-        assert names(await coze.chat())[-1] == "done"
+        emulator.bot("b-1", Script("one two three", pace=1.0))
+        started, count = anyio.current_time(), 0
+        async with coze.http.stream("POST", "/v3/chat", json=question()) as response:
+            count = len([piece async for piece in response.aiter_raw()])
+        # An event waits once, however many pieces it comes in.
+        assert anyio.current_time() - started == pytest.approx(3.0 + 0.1 * count)
     with pytest.raises(ValueError, match="at least one byte"):
         Slow(0)
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from emulator.talk import question, stream_of, talking
 
-from coze_async import AsyncCoze
+from coze_async import AsyncCoze, ChatFailedError
 from coze_async.emulator import (
     Break,
     Cut,
@@ -136,6 +136,9 @@ async def test_what_belongs_to_one_chat_or_run_is_one_lane() -> None:
         ):
             pass
         polled = await coze.workflows.run_and_poll(workflow_id="w")
+        with pytest.raises(ChatFailedError):
+            await coze.chat.ask("Hi", bot_id="bad", user_id="u")
+    assert [seen.has_failed for seen in journal.requests][-2:] == [False, True]
     lanes: dict[str, list[str]] = {}
     for seen in journal.requests:
         lanes.setdefault(seen.lane, []).append(seen.path.removeprefix("/v1/").removeprefix("/v3/"))
@@ -147,6 +150,16 @@ async def test_what_belongs_to_one_chat_or_run_is_one_lane() -> None:
     assert lanes[polled.execute_id or ""][0] == "workflow/run"
     assert "run_histories" in lanes[polled.execute_id or ""][-1]
     assert "" not in lanes
+
+
+async def test_of_many_users_in_one_second_some_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coze_async.emulator._journal._MOST_USERS", 2)
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    emulator, journal = watched()
+    async with talking(emulator) as coze:
+        for user in "abcab":
+            await coze.chat(question(user_id=user))
+    assert journal.rates()["users"] == [("a", 2), ("b", 2)]
 
 
 async def test_secrets_of_a_login_are_not_kept() -> None:

@@ -20,6 +20,8 @@ from coze_async.emulator import FAULT_KINDS, Cut, Dialect, Emulator, Script
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
+from coze_async.emulator._page import News
+
 # A parametrized test needs the mark when it is collected; tests/conftest.py adds it later than that.
 pytestmark = pytest.mark.anyio
 
@@ -194,6 +196,17 @@ async def test_thinned_marks_are_told_from_the_beginning() -> None:
                         marks = marks[: seen["told"]] + seen["marks"]
     assert again >= 1
     assert marks == (await state(emulator))["requests"][0]["marks"]
+
+
+async def test_what_a_viewer_was_told_is_forgotten_with_the_requests() -> None:
+    emulator = shown(Emulator())
+    news = News(emulator)
+    for _ in range(3):
+        for _ in range(300):
+            await emulator.handle("GET", "/none", {}, {}, b"")
+        assert 300 <= len(news.next()["requests"]) <= 400
+    assert len(news.marks) == 400
+    assert "requests" not in news.next()
 
 
 async def test_a_quiet_stream_says_now_and_then_that_it_is_there() -> None:

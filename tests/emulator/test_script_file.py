@@ -258,6 +258,13 @@ def test_what_is_no_file_of_scripts_is_told(write: Write, tmp_path: Path) -> Non
         Emulator.load(tmp_path / "none.yaml")
 
 
+def test_a_mark_at_the_beginning_of_a_file_is_passed_over(tmp_path: Path) -> None:
+    for name, text in (("bots.toml", 'bots.b = "x"'), ("bots.yaml", "bots: {b: x}")):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8-sig")
+        Emulator.load(path)
+
+
 async def test_a_file_that_is_wrong_changes_nothing(write: Write) -> None:
     emulator = Emulator()
     emulator.bot("b", "as before")
