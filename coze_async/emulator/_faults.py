@@ -350,6 +350,8 @@ class Faults:
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, if any; it counts as met."""
+        if not self.planned and not self.switched:
+            return None
         for planned in (*self.planned, *self.switched.values()):
             if planned.meets(method, path):
                 planned.left -= 1
