@@ -25,8 +25,6 @@ from ._wire import WIRES, Dialect
 from ._world import RecordedRequest, World
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     import httpx
     from starlette.applications import Starlette
 
@@ -77,7 +75,7 @@ class Emulator:
         tokens: Iterable[str] | Mapping[str, Collection[str]] | None = None,
         limits: EmulatorLimits | None = None,
         quota: int | Quota | None = None,
-        state: "str | PathLike[str] | None" = None,
+        state: str | PathLike[str] | None = None,
         keep: int | None = None,
         seed: int | None = None,
     ) -> None:
@@ -143,6 +141,11 @@ class Emulator:
         if self._journal is None:
             self._journal = Journal()
         return self._journal
+
+    @property
+    def limits(self) -> EmulatorLimits:
+        """How many calls are taken."""
+        return self._world.limits
 
     @property
     def faults(self) -> Faults:

@@ -169,6 +169,11 @@ class News:
             "open": emulator.open_streams,
             "faults": faults_of(emulator),
             "rates": journal.rates(),
+            "limits": {
+                "chat": emulator.limits.chat_qps,
+                "workflow": emulator.limits.workflow_qps,
+                "upload": emulator.limits.upload_qps,
+            },
         }
         news |= {name: piece for name, piece in pieces.items() if self._told.get(name) != piece}
         self._told = pieces

@@ -15,7 +15,7 @@ from emulator.asgi import call, streaming
 from emulator.browser import Page, browser, find_browser
 from emulator.talk import HEADERS, question, talking
 
-from coze_async.emulator import FAULT_KINDS, Cut, Dialect, Emulator, Script
+from coze_async.emulator import FAULT_KINDS, Cut, Dialect, Emulator, EmulatorLimits, Script
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
@@ -162,7 +162,17 @@ async def test_a_viewer_is_told_everything_once_and_then_what_is_new() -> None:
                 headers = dict(start["headers"])
                 assert headers[b"content-type"] == b"text/event-stream; charset=utf-8"
                 first = await news(messages)
-                assert first.keys() == {"dialect", "kinds", "requests", "total", "open", "faults", "rates", "now"}
+                assert first.keys() == {
+                    "dialect",
+                    "kinds",
+                    "requests",
+                    "total",
+                    "open",
+                    "faults",
+                    "rates",
+                    "limits",
+                    "now",
+                }
                 tasks.start_soon(coze.chat)
                 marks: list[Any] = []
                 while True:
@@ -217,6 +227,17 @@ async def test_a_quiet_stream_says_now_and_then_that_it_is_there() -> None:
             while (await messages.receive())["body"] != b": still here\n\n":
                 pass
         assert 10 < anyio.current_time() - started < 100
+
+
+async def test_the_page_is_told_the_limits_and_what_they_refused() -> None:
+    emulator = shown(Emulator(limits=EmulatorLimits(chat_qps=2, upload_qps=10)))
+    async with talking(emulator) as coze:
+        for _ in range(5):
+            await coze.http.post("/v3/chat", json=question())
+    told = await state(emulator)
+    assert told["limits"] == {"chat": 2, "workflow": None, "upload": 10}
+    assert told["rates"]["refused"] == 3
+    assert [seen["code"] for seen in told["requests"]] == [None, None, 4013, 4013, 4013]
 
 
 async def test_the_page_switches_faults_on_and_heals_them() -> None:

@@ -337,10 +337,12 @@ $("heal").addEventListener("click", () => send("heal", {}));
 
 // Rates
 
+let limits = {};
+
 function showRates({ buckets, users, refused }) {
   const shown = Object.entries(buckets);
   $("buckets").replaceChildren(...shown.map(([name, seconds]) => {
-    const most = Math.max(4, ...seconds);
+    const most = Math.max(4, limits[name] ?? 0, ...seconds);
     const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     picture.setAttribute("viewBox", "0 0 180 20");
     picture.setAttribute("preserveAspectRatio", "none");
@@ -349,6 +351,12 @@ function showRates({ buckets, users, refused }) {
     const ground = document.createElementNS(picture.namespaceURI, "line");
     for (const [key, value] of Object.entries({ x1: 0, x2: 180, y1: 19.5, y2: 19.5 })) ground.setAttribute(key, value);
     picture.append(ground);
+    if (limits[name] && limits[name] <= most) {
+      const edge = ground.cloneNode();
+      for (const end of ["y1", "y2"]) edge.setAttribute(end, 19.5 - limits[name] / most * 19);
+      edge.setAttribute("class", "limit");
+      picture.append(edge);
+    }
     seconds.forEach((count, at) => {
       if (!count) return;
       const bar = document.createElementNS(picture.namespaceURI, "rect"), high = Math.max(1.5, count / most * 19);
@@ -356,7 +364,7 @@ function showRates({ buckets, users, refused }) {
       picture.append(bar);
     });
     const minute = seconds.reduce((sum, count) => sum + count, 0);
-    return make("div", { class: "bucket" }, make("label", {}, name), picture, make("span", { title: "in the last whole second" }, `${seconds.at(-2)} /s`), make("span", { class: "minute" }, `${minute} /min`));
+    return make("div", { class: "bucket" }, make("label", {}, name), picture, make("span", { title: limits[name] ? `in the last whole second; ${limits[name]} are taken` : "in the last whole second" }, limits[name] ? `${seconds.at(-2)} of ${limits[name]} /s` : `${seconds.at(-2)} /s`), make("span", { class: "minute" }, `${minute} /min`));
   }));
   $("now").textContent = shown.reduce((sum, [, seconds]) => sum + seconds.at(-2), 0);
   $("refused").hidden = !refused;
@@ -471,6 +479,7 @@ function hear(news) {
   if ("total" in news) $("total").textContent = news.total.toLocaleString("en");
   if ("open" in news) $("open").textContent = news.open;
   if (news.faults) showFaults(news.faults);
+  if (news.limits) limits = news.limits;
   if (news.rates) showRates(news.rates);
   for (const seen of news.requests ?? []) take(seen);
   note();
