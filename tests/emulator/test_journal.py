@@ -152,6 +152,14 @@ async def test_what_belongs_to_one_chat_or_run_is_one_lane() -> None:
     assert "" not in lanes
 
 
+async def test_a_chat_that_failed_has_failed_whatever_comes_after_it() -> None:
+    emulator, journal = watched()
+    emulator.bot("b-1", Script("x", failure=Failure(5000)))
+    async with talking(emulator) as coze:
+        assert (await coze.chat())[-1].name == "done"
+    assert [(seen.has_failed, seen.ending) for seen in journal.requests] == [(True, "complete")]
+
+
 async def test_of_many_users_in_one_second_some_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coze_async.emulator._journal._MOST_USERS", 2)
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
