@@ -64,7 +64,7 @@ class Recorder(httpx.AsyncBaseTransport):
         keep: Collection[str] = (),
     ) -> None:
         self.path: Path = Path(path)
-        self.exchanges = 0
+        self.exchanges: int = 0
         self.error: Exception | None = None
         if not self.path.parent.is_dir() or self.path.is_dir():
             raise ConfigurationError(

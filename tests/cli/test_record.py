@@ -37,6 +37,12 @@ def test_a_command_is_recorded_and_does_what_it_does(emulator: Emulator, path: P
     assert found.ending.kind == "whole"
 
 
+def test_the_next_command_is_not_recorded(emulator: Emulator, path: Path) -> None:
+    assert main(["record", "--out", str(path), "--", "chat", "hi"]) == 0
+    assert main(["chat", "hi"]) == 0
+    assert len(read_recordings(path)) == 1
+
+
 def test_what_is_kept_is_said(emulator: Emulator, path: Path, capsys: Captured) -> None:
     kept = ["--keep", "content", "--keep", "users"]
     assert main(["record", "--out", str(path), *kept, "--", "chat", "hi", "--user", "ann", "--json"]) == 0
