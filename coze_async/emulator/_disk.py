@@ -36,7 +36,7 @@ class Disk:
     """
 
     def __init__(self, path: "str | PathLike[str]") -> None:
-        self.path = fspath(path)
+        self.path: str = fspath(path)
         try:
             self._connection = _opened(self.path)
         except sqlite3.Error as error:

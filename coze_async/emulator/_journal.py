@@ -112,8 +112,8 @@ class Journal:
 
     def __init__(self) -> None:
         self.requests: deque[Seen] = deque(maxlen=_MOST_REQUESTS)
-        self.total = 0
-        self.version = 0
+        self.total: int = 0
+        self.version: int = 0
         self.on_end: Callable[[Seen], None] | None = None
         self._minute: deque[_Second] = deque(maxlen=_SECONDS)
 

@@ -133,11 +133,11 @@ class State:
         self.runs: dict[str, RunState] = {}
         self.rows: dict[str, dict[str, Row]] = defaultdict(dict)
         """All else, by kind and id, in the order in which it was made."""
-        self.used = {"chats": 0, "tokens": 0}
+        self.used: dict[str, int] = {"chats": 0, "tokens": 0}
         """How many chats were begun, and what they cost."""
-        self.number = 0
+        self.number: int = 0
         """The last number that an id was made of."""
-        self.not_before = 0.0
+        self.not_before: float = 0.0
         """A Unix time that has passed already, whatever the clock says: what was written down is older."""
         self.touched: dict[tuple[str, str], None] | None = None
         """What has changed since it was written down, by kind and id; None if nothing is written down."""
