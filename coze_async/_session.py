@@ -2,6 +2,7 @@
 
 import functools
 import ssl
+import sys
 import urllib.request
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -44,6 +45,12 @@ def _ssl_context(base_url: str) -> ssl.SSLContext:
         # Nothing will be encrypted; a context without certificates costs nothing, and would refuse if it were used.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return _certificates()
+
+
+def _has_proxy(base_url: str) -> bool:
+    """True if the environment names a proxy for a server, and does not except the server."""
+    parts, proxies = urlsplit(base_url), urllib.request.getproxies()
+    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(parts.netloc)
 
 
 class Session:
@@ -96,13 +103,26 @@ class Session:
         if self._client is None or self._loop is not loop:
             # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
             self._loop = loop
+            transport = self._transport or self._fast_transport()
             self._client = httpx.AsyncClient(
-                transport=self._transport,
-                verify=True if self._transport else _ssl_context(self.base_url),
+                transport=transport,
+                verify=True if transport else _ssl_context(self.base_url),
                 # How many at once is the limiter's business.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
             )
         return self._client
+
+    def _fast_transport(self) -> httpx.AsyncBaseTransport | None:
+        """Return our own transport, None where it cannot serve: on trio, and where a proxy stands between."""
+        if "asyncio" not in sys.modules or _has_proxy(self.base_url):
+            return None
+        from coze_async._fast import FastTransport, runs_here
+
+        if not runs_here():
+            return None
+        # A connection that is free costs little, and is closed soon.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
+        return FastTransport(limits, functools.partial(_ssl_context, self.base_url))
 
     async def aclose(self) -> None:
         """Close the connections; a client that the user brought stays open."""

@@ -512,7 +512,9 @@ def session(base_url: str) -> Session:
     return Session(base_url=base_url, auth=TokenAuth("pat_x"), limiter=LocalLimiter(), budget=Budget(1.0))
 
 
-async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_for_https_share_what_they_know_of_certificates(
+    monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str
+) -> None:
     made: list[ssl.SSLContext] = []
     original = httpx.create_ssl_context
 
@@ -528,12 +530,13 @@ async def test_clients_for_https_share_what_they_know_of_certificates(monkeypatc
         one = session("https://coze.example")
         assert one.client() is one.client()
         await one.aclose()
-    assert len(made) == 1
+    # The fast transport reads them when it connects.
+    assert len(made) == (0 if anyio_backend_name == "asyncio" else 1)
     await session("http://coze.example").aclose()
     plain = session("http://coze.example")
     plain.client()
     await plain.aclose()
-    assert len(made) == 1
+    assert len(made) == (0 if anyio_backend_name == "asyncio" else 1)
     _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 

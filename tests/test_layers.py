@@ -31,7 +31,7 @@ ROWS: list[set[str]] = [
     },
     {"_config", "_token", "_recording", "_masking"},
     {"_token_endpoint", "_token_store", "_recorder"},
-    {"_auth", "_connection", "_replay"},
+    {"_auth", "_connection", "_replay", "_fast"},
     {"_oauth", "_jwt", "_session", "_upload"},
     {"_core"},
     {"_oauth_config"},
@@ -49,7 +49,9 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config", "_recorder", "_replay"}
+MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config", "_recorder", "_replay", "_fast"}
+# The one optional fast transport stands on asyncio itself, and on what httpx's own transport is made of.
+THE_FAST_TRANSPORT = "_fast"
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).
 WITHOUT_IO = {
     "_codes",
@@ -153,7 +155,7 @@ def test_imports_point_down(source: Source) -> None:
         return
     # The command line and the fixtures offer the emulator; nothing else knows it.
     used = source.used_units - ({"emulator"} if source.unit in ("cli", "pytest_plugin") else set())
-    own = {source.unit} if source.unit in ("models", "resources", "cli") else set[str]()
+    own = {source.unit} if source.unit in ("models", "resources", "cli", "_fast") else set[str]()
     upwards = {unit for unit in used - own if ROW_OF[unit] >= ROW_OF[source.unit]}
     assert not upwards, f"{source.name} imports {upwards} from its own row or from above"
 
@@ -161,7 +163,9 @@ def test_imports_point_down(source: Source) -> None:
 @ALL
 def test_only_anyio_is_used_for_what_waits(source: Source) -> None:
     modules = {entry.module.partition(".")[0] for entry in source.imports}
-    assert not modules & {"asyncio", "trio", "sniffio"}
+    assert not modules & (
+        {"asyncio", "trio", "sniffio"} - ({"asyncio"} if source.unit == THE_FAST_TRANSPORT else set())
+    )
     if source.unit in WITHOUT_IO:
         assert "anyio" not in modules
 
@@ -173,7 +177,8 @@ def test_httpx_is_known_only_where_bytes_leave_and_arrive(source: Source) -> Non
         assert "httpx" not in modules
     if source.unit != "_sse":
         assert "httpx_sse" not in modules
-    assert "httpcore" not in modules
+    if source.unit != THE_FAST_TRANSPORT:
+        assert not modules & {"httpcore", "h11", "httptools"}
 
 
 @ALL
