@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -12,7 +12,7 @@ from coze_async._errors import ConfigurationError, TransportError
 from coze_async._exchange import BodyReader
 from coze_async._limits import Slot
 
-__all__ = ["Body", "OpenStream", "Outgoing", "within"]
+__all__ = ["Body", "OpenStream", "Outgoing", "plain_headers", "within"]
 
 T = TypeVar("T")
 
@@ -22,18 +22,33 @@ _CLOSING = 2.0
 _DRAINING = 1.0
 
 
+def plain_headers(headers: httpx.Headers) -> dict[str, str]:
+    """Return headers with names in lower case, to be looked at more than once: httpx looks through all each time."""
+    plain: dict[str, str] = {}
+    for raw_name, raw_value in headers.raw:
+        name, value = raw_name.lower().decode("latin-1"), raw_value.decode("utf-8", "replace")
+        plain[name] = f"{plain[name]}, {value}" if name in plain else value
+    return plain
+
+
 class Body:
-    """The body of a response in pieces. Closing it early throws the connection away; reading on keeps it."""
+    """The body of a response in pieces. Closing it early throws the connection away; reading on keeps it.
 
-    __slots__ = ("_pieces", "has_ended", "response")
+    Attributes:
+        response: Whose body it is.
+        headers: Of the response, with names in lower case.
+    """
 
-    def __init__(self, response: httpx.Response) -> None:
+    __slots__ = ("_pieces", "has_ended", "headers", "response")
+
+    def __init__(self, response: httpx.Response, headers: Mapping[str, str]) -> None:
         self.response: httpx.Response = response
+        self.headers: Mapping[str, str] = headers
         # Set by who has read to the end: then there is nothing to wait for, and nothing to end from the inside.
         self.has_ended: bool = False
         # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
         stream = response.stream
-        encoded = "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream)
+        encoded = "content-encoding" in headers or not isinstance(stream, httpx.AsyncByteStream)
         self._pieces: AsyncIterator[bytes] = response.aiter_bytes() if encoded else aiter(stream)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def next(self) -> Awaitable[bytes]:

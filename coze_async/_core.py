@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 import anyio
 import httpx
 
 from coze_async._config import Options
-from coze_async._connection import Body, OpenStream, Outgoing, within
+from coze_async._connection import Body, OpenStream, Outgoing, plain_headers, within
+from coze_async._encoding import query_string
 from coze_async._envelope import content_type_of, logid_of, open_envelope
 from coze_async._errors import (
     APIError,
@@ -81,7 +81,7 @@ class Core:
             taken.release()
             conversation.release()
             raise
-        logid = logid_of(body.response.headers)
+        logid = logid_of(body.headers)
         opened = OpenStream(body, taken, conversation, name=request.name, logid=logid, started=started)
         await opened.prepare()
         return opened
@@ -95,7 +95,7 @@ class Core:
             DecodeError: the answer is no file.
         """
         body, started = await self._in_time(self._repeated(request, self._file), request)
-        headers = body.response.headers
+        headers = body.headers
         opened = OpenStream(body, Slot(), Slot(), name=request.name, logid=logid_of(headers), started=started)
         await opened.prepare()
         return opened, headers
@@ -243,42 +243,38 @@ class Core:
 
     async def _answer(self, request: Request, attempt: "_Attempt") -> Reply:
         """Make one attempt and read the whole answer."""
-        response = await self._sent(request, attempt, "application/json", "idle")
-        body = Body(response)
+        body = await self._sent(request, attempt, "application/json", "idle")
         try:
             content = await self._whole(body, request)
         finally:
             await body.aclose()
-        return self._checked(request, attempt, response, content)
+        return self._checked(request, attempt, body, content)
 
     async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
         """Make one attempt and return the open body."""
-        response = await self._sent(request, attempt, "text/event-stream", "first_event")
+        body = await self._sent(request, attempt, "text/event-stream", "first_event")
         # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
         kinds = ("text/event-stream", "text/plain", "")
-        if response.status_code < 300 and content_type_of(response.headers) in kinds:
-            return Body(response), attempt.began
-        raise await self._other_answer(request, attempt, response, "a stream")
+        if body.response.status_code < 300 and content_type_of(body.headers) in kinds:
+            return body, attempt.began
+        raise await self._other_answer(request, attempt, body, "a stream")
 
     async def _file(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
         """Make one attempt and return the open body of a file."""
-        response = await self._sent(request, attempt, "*/*", "idle")
-        kind = content_type_of(response.headers)
-        if response.status_code < 300 and not (kind.startswith("text/") or kind.endswith("json")):
-            return Body(response), attempt.began
-        raise await self._other_answer(request, attempt, response, "a file")
+        body = await self._sent(request, attempt, "*/*", "idle")
+        kind = content_type_of(body.headers)
+        if body.response.status_code < 300 and not (kind.startswith("text/") or kind.endswith("json")):
+            return body, attempt.began
+        raise await self._other_answer(request, attempt, body, "a file")
 
-    async def _other_answer(
-        self, request: Request, attempt: "_Attempt", response: httpx.Response, wanted: str
-    ) -> CozeError:
+    async def _other_answer(self, request: Request, attempt: "_Attempt", body: Body, wanted: str) -> CozeError:
         """Read an answer that is not what was asked for, and return or raise the error that it is."""
-        body = Body(response)
         try:
             content = await self._whole(body, request)
         finally:
             await body.aclose()
-        self._checked(request, attempt, response, content)
-        kind = content_type_of(response.headers)
+        self._checked(request, attempt, body, content)
+        kind = content_type_of(body.headers)
         return DecodeError(
             f"{request.name} was asked for {wanted} and answered with {kind or 'no content type'}: "
             f"{self.redacted(content.decode('utf-8', 'replace'))}",
@@ -286,8 +282,8 @@ class Core:
             logid=attempt.logid,
         )
 
-    async def _sent(self, request: Request, attempt: "_Attempt", accept: str, limit: str) -> httpx.Response:
-        """Send once and return the response with its body unread."""
+    async def _sent(self, request: Request, attempt: "_Attempt", accept: str, limit: str) -> Body:
+        """Send once and return the answer's body, unread."""
         if request.body is None or isinstance(request.body, bytes):
             return await self._exchanged(request, attempt, accept, limit, request.body)
         async with request.body.open() as reader:
@@ -301,14 +297,15 @@ class Core:
         limit: str,
         body: bytes | Outgoing | None,
         content_type: str = "application/json",
-    ) -> httpx.Response:
+    ) -> Body:
         session, options = self.session, self.options
         if request.session and session.auth.kind != "session":
             raise ConfigurationError(
                 f"{request.name} takes the cookie of a signed-in browser, not a token. "
                 "Make the client with AsyncCoze(SessionAuth('…session_key…'), base_url=…)."
             )
-        client = session.client()
+        # Before anybody is asked for a token.
+        session.check_open()
         headers = {"Accept": accept, "User-Agent": _user_agent(), **request.headers, **options.headers}
         attempt.credentials = await session.auth.authorize(self.endpoint)
         headers |= attempt.credentials
@@ -317,22 +314,18 @@ class Core:
         outgoing = body if isinstance(body, Outgoing) else None
         if outgoing is not None and outgoing.reader.size is not None:
             headers["Content-Length"] = str(outgoing.reader.size)
-        query = f"?{urlencode(request.query)}" if request.query else ""
+        query = f"?{query_string(request.query)}" if request.query else ""
         timeouts = options.timeouts
         seconds = getattr(timeouts, limit)
         reading = timeouts.idle if session.watches_reading and self.transport_is_patient else None
         try:
-            message = client.build_request(
+            answer = session.send(
                 request.method,
-                _url(f"{session.base_url}{request.path}{query}"),
-                content=body,
-                headers=headers,
-                timeout=httpx.Timeout(connect=timeouts.connect, read=reading, write=timeouts.write, pool=timeouts.pool),
+                f"{request.path}{query}",
+                headers,
+                body,
+                {"connect": timeouts.connect, "read": reading, "write": timeouts.write, "pool": timeouts.pool},
             )
-            if outgoing is not None:
-                # As it is, without the generator that httpx would put around it.
-                message.stream = outgoing
-            answer = client.send(message, stream=True)
             watched = limit == "idle" and self.watches_idle
             response = await (answer if watched else within(answer, seconds, outgoing))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -344,8 +337,9 @@ class Core:
                 raise self._timed_out(request, limit, seconds, is_whole=is_whole) from error
             raise self._failed(request, error, is_whole=is_whole) from error
         attempt.status = response.status_code
-        attempt.logid = logid_of(response.headers)
-        return response
+        headers = plain_headers(response.headers)
+        attempt.logid = logid_of(headers)
+        return Body(response, headers)
 
     async def _whole(self, body: Body, request: Request) -> bytes:
         pieces: list[bytes] = []
@@ -418,12 +412,12 @@ class Core:
             may_have_arrived=is_whole,
         )
 
-    def _checked(self, request: Request, attempt: "_Attempt", response: httpx.Response, content: bytes) -> Reply:
+    def _checked(self, request: Request, attempt: "_Attempt", body: Body, content: bytes) -> Reply:
         """Return the answer if it is none of the forms of an error; those are raised."""
-        status, kind = response.status_code, content_type_of(response.headers)
+        status, kind = body.response.status_code, content_type_of(body.headers)
         if status < 300 and kind == "text/event-stream":
             return Reply(status, kind, content, None, attempt.logid)
-        envelope = open_envelope(status, response.headers, content)
+        envelope = open_envelope(status, body.headers, content)
         attempt.logid = envelope.logid
         if envelope.is_error:
             # The login may have moved on to another token since; what this attempt has sent is hidden all the same.
@@ -435,7 +429,7 @@ class Core:
                 status=status,
                 logid=envelope.logid,
                 debug_url=envelope.debug_url,
-                retry_after=retry_after(response.headers),
+                retry_after=retry_after(body.headers),
             )
         if not envelope.is_json:
             raise DecodeError(
@@ -462,10 +456,6 @@ class _Attempt:
     logid: str | None = None
     # What showed who is asking; none yet if the attempt got no further than the login.
     credentials: dict[str, str] | None = None
-
-
-# httpx looks at every character of an address, and a poll asks for the same one each time.
-_url = functools.lru_cache(256)(httpx.URL)
 
 
 @functools.cache

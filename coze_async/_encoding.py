@@ -1,17 +1,17 @@
 """Values of Python -> what stands in a path, a query or a JSON body; what cannot stand there is named."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
 
 from coze_async._errors import ConfigurationError
 from coze_async.models import CozeModel
 
-__all__ = ["json_body", "path_segment", "query_texts"]
+__all__ = ["json_body", "path_segment", "query_string", "query_texts"]
 
 
 def json_body(body: Mapping[str, Any]) -> bytes:
@@ -131,3 +131,11 @@ def query_texts(name: str, value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for item in _items(value) for text in query_texts(name, item)]
     raise ConfigurationError(f"{name} is a {type(value).__name__}; a query takes texts, numbers, and lists of them.")
+
+
+def query_string(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the query of an address."""
+    # Most values are ids, in which nothing is to be quoted.
+    if all(text.isascii() and text.isalnum() for _, text in pairs):
+        return "&".join([f"{name}={text}" for name, text in pairs])
+    return urlencode(pairs)

@@ -52,22 +52,26 @@ def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> En
         is_json = False
     facts: dict[str, Any] = json_object(payload)
     code = code_of(facts)
-    text = plain_text(content[:_MOST_OF_AN_ERROR].decode("utf-8", "replace"))
-    if 300 <= status < 400:
-        text = f"redirected to {headers.get('location', 'nowhere')}; set base_url to where the API really is"
+    # Most errors come with HTTP 200; OAuth errors have an error_code that is a word.
+    is_error = (
+        status >= 300 or bool(code) or bool(facts.get("error_code")) or (code is None and bool(facts.get("code")))
+    )
     return Envelope(
-        # Most errors come with HTTP 200; OAuth errors have an error_code that is a word.
-        is_error=status >= 300
-        or bool(code)
-        or bool(facts.get("error_code"))
-        or (code is None and bool(facts.get("code"))),
+        is_error=is_error,
         is_json=is_json,
         payload=payload,
         code=code,
-        msg=message_of(facts) or text,
+        msg=message_of(facts) or ("" if is_json and not is_error else _page(status, headers, content)),
         logid=logid_of(headers, facts),
         debug_url=json_text(facts.get("debug_url")),
     )
+
+
+def _page(status: int, headers: Mapping[str, str], content: bytes) -> str:
+    """Return what an answer without a message says to a person."""
+    if 300 <= status < 400:
+        return f"redirected to {headers.get('location', 'nowhere')}; set base_url to where the API really is"
+    return plain_text(content[:_MOST_OF_AN_ERROR].decode("utf-8", "replace"))
 
 
 def code_of(facts: Mapping[str, Any]) -> int | None:
@@ -93,8 +97,9 @@ def content_type_of(headers: Mapping[str, str]) -> str:
 
 def logid_of(headers: Mapping[str, str], facts: Mapping[str, Any] | None = None) -> str | None:
     """Return the server's name for an exchange: `x-tt-logid` (clouds), `X-Log-ID` (Coze Studio), or from the body."""
-    inner = [json_object((facts or {}).get(key)).get("logid") for key in ("detail", "error")]
-    named = next(filter(None, (headers.get("x-tt-logid"), headers.get("x-log-id"), *inner)), None)
+    named = headers.get("x-tt-logid") or headers.get("x-log-id")
+    if not named and facts:
+        named = json_object(facts.get("detail")).get("logid") or json_object(facts.get("error")).get("logid")
     return str(named) if named else None
 
 

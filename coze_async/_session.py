@@ -4,7 +4,8 @@ import functools
 import ssl
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +17,13 @@ from coze_async._limits import Limiter
 from coze_async._logging import guard_httpx_log
 from coze_async._retry import Budget
 
+if TYPE_CHECKING:
+    from coze_async._fast import FastTransport, Shortcut
+
 __all__ = ["Session"]
+
+# httpx looks at every character of an address, and a poll asks for the same one each time.
+_url = functools.lru_cache(256)(httpx.URL)
 
 _LOOP: RunVar[object] = RunVar("coze_async.loop")
 
@@ -76,6 +83,7 @@ class Session:
         self._client = http_client
         self._is_ours = http_client is None
         self._transport = transport
+        self._shortcut: Shortcut | None = None
         self._loop: object = None
         self._closed = False
         guard_httpx_log(self.host)
@@ -93,26 +101,72 @@ class Session:
         """
         return self._is_ours and self._transport is None
 
-    def client(self) -> httpx.AsyncClient:
-        """Return the HTTP client; made at the first request, so that construction does no I/O."""
+    def check_open(self) -> None:
+        """Raise RuntimeError after `aclose`."""
         if self._closed:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the HTTP client; made at the first request, so that construction does no I/O."""
+        self.check_open()
         if not self._is_ours and self._client is not None:
             return self._client
         loop = _this_loop()
         if self._client is None or self._loop is not loop:
             # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
             self._loop = loop
-            transport = self._transport or self._fast_transport()
+            fast = None if self._transport else self._fast_transport()
+            transport = self._transport or fast
             self._client = httpx.AsyncClient(
                 transport=transport,
                 verify=True if transport else _ssl_context(self.base_url),
                 # How many at once is the limiter's business.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
             )
+            self._shortcut = self._shortcut_past(self._client, fast)
         return self._client
 
-    def _fast_transport(self) -> httpx.AsyncBaseTransport | None:
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes | httpx.AsyncByteStream | None,
+        timeouts: dict[str, float | None],
+    ) -> Awaitable[httpx.Response]:
+        """Send a request, and return when awaited the answer with its body unread.
+
+        Args:
+            method: The HTTP verb.
+            target: Path and query below the base URL, quoted.
+            headers: All that are to be sent, but those of the connection.
+            body: A stream has its length in the headers, or is sent in chunks.
+            timeouts: As httpx has them in the extensions of a request.
+        """
+        client = self.client()
+        shortcut = self._shortcut
+        if shortcut is not None and shortcut.is_open:
+            return shortcut.send(method, target, headers, body, timeouts)
+        message = client.build_request(
+            method,
+            _url(f"{self.base_url}{target}"),
+            content=body,
+            headers=headers,
+            extensions={"timeout": timeouts},
+        )
+        if body is not None and not isinstance(body, bytes):
+            # As it is, without the generator that httpx would put around it.
+            message.stream = body
+        return client.send(message, stream=True)
+
+    def _shortcut_past(self, client: httpx.AsyncClient, fast: "FastTransport | None") -> "Shortcut | None":
+        if fast is None:
+            return None
+        from coze_async._fast import Shortcut
+
+        return Shortcut(client, fast, self.base_url)
+
+    def _fast_transport(self) -> "FastTransport | None":
         """Return our own transport, None where it cannot serve: on trio, and where a proxy stands between."""
         if "asyncio" not in sys.modules or _has_proxy(self.base_url):
             return None

@@ -109,8 +109,10 @@ async def serving(script: Script, wrap: Callable[[Any], Any] | None = None) -> A
 
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
-        yield server
-        tasks.cancel_scope.cancel()
+        try:
+            yield server
+        finally:
+            tasks.cancel_scope.cancel()
 
 
 def saying(*answers: bytes) -> Script:

@@ -49,7 +49,17 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {"_core", "_connection", "_session", "_token_endpoint", "_sse", "_config", "_recorder", "_replay", "_fast"}
+MAY_USE_HTTPX = {
+    "_core",
+    "_connection",
+    "_session",
+    "_token_endpoint",
+    "_sse",
+    "_config",
+    "_recorder",
+    "_replay",
+    "_fast",
+}
 # The one optional fast transport stands on asyncio itself, and on what httpx's own transport is made of.
 THE_FAST_TRANSPORT = "_fast"
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).

@@ -1,0 +1,176 @@
+"""Calls pass httpx's client by only where nobody would see a difference."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from hypothesis import given
+from hypothesis import strategies as st
+from raw_http import OK, Server, Visitor, saying, serving
+
+from coze_async import AsyncCoze, ConfigurationError, Limits, Retry, Timeouts
+from coze_async._encoding import path_segment, query_string
+
+CHAT = b'{"code":0,"data":{"id":"9","conversation_id":"7","status":"completed"}}'
+ANSWER = OK + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(CHAT) + CHAT
+
+
+def coze_at(server: Server, **options: Any) -> AsyncCoze:
+    forever = Timeouts(connect=None, first_event=None, idle=None, write=None, pool=None)
+    return AsyncCoze(
+        "pat_x", base_url=server.url, timeouts=forever, retry=Retry.none(), limits=Limits.none(), **options
+    )
+
+
+async def retrieve(coze: AsyncCoze) -> str:
+    return (await coze.chat.retrieve(conversation_id="7", chat_id="9")).id
+
+
+async def sent(
+    call: Callable[[AsyncCoze], Any], answer: bytes = ANSWER, **options: Any
+) -> tuple[bytes, list[bytes], bytes]:
+    """Return the line, the headers and the body of the one request of a call."""
+    requests: list[bytes] = []
+
+    async def script(visitor: Visitor) -> None:
+        requests.append(await visitor.request())
+        await visitor.send(answer)
+        await visitor.gone()
+
+    async with serving(script) as server, coze_at(server, **options) as coze:
+        await call(coze)
+        port = server.url.rpartition(":")[2].encode()
+    (request,) = requests
+    head, _, body = request.replace(port, b"PORT").partition(b"\r\n\r\n")
+    line, *headers = head.split(b"\r\n")
+    return line, sorted(headers), body
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        retrieve,
+        lambda coze: coze.conversations.list(bot_id="5 & 杭州+%", page_size=3).first(),
+        lambda coze: coze.chat.cancel(conversation_id="7", chat_id="杭州"),
+        lambda coze: coze.files.upload(b"content", name="a.pdf"),
+        lambda coze: coze.with_options(headers={"accept-encoding": "identity", "X-More": "1"}).chat.cancel(
+            conversation_id="7", chat_id="9"
+        ),
+    ],
+    ids=["get", "query", "post", "upload", "own headers"],
+)
+async def test_the_shortcut_sends_what_httpx_would_send(
+    call: Callable[[AsyncCoze], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    short = await sent(call)
+    assert "HTTP Request" not in caplog.text
+    # Whoever wants to see httpx's own log gets it, so this goes the long way.
+    with caplog.at_level(logging.INFO, "httpx"):
+        long = await sent(call)
+    assert "HTTP Request" in caplog.text
+
+    def without_boundary(request: tuple[bytes, list[bytes], bytes]) -> object:
+        line, headers, body = request
+        kept = [header for header in headers if b"boundary=" not in header]
+        return line, kept, len(body)
+
+    if b"boundary=" in b"".join(short[1]):
+        assert without_boundary(short) == without_boundary(long)
+    else:
+        assert short == long
+
+
+@given(st.text(min_size=1), st.lists(st.tuples(st.from_regex(r"[a-z_]+", fullmatch=True), st.text())))
+def test_what_is_quoted_here_is_an_address_to_httpx(name: str, pairs: list[tuple[str, str]]) -> None:
+    try:
+        path = path_segment("X.y", "name", name)
+        query = query_string(pairs)
+        target = f"/v1/{path}?{query}" if query else f"/v1/{path}"
+        url = httpx.URL(f"http://a{target}")
+    except (ConfigurationError, UnicodeError, httpx.InvalidURL):
+        # Half a surrogate pair, or longer than httpx takes.
+        return
+    assert url.raw_path == target.encode("ascii")
+
+
+async def test_a_cookie_that_a_server_gives_is_given_back() -> None:
+    requests: list[bytes] = []
+
+    async def script(visitor: Visitor) -> None:
+        for _ in range(2):
+            requests.append(await visitor.request())
+            await visitor.send(ANSWER.replace(b"Content-Type", b"Set-Cookie: worker=7; Path=/\r\nContent-Type"))
+        await visitor.gone()
+
+    async with serving(script) as server, coze_at(server) as coze:
+        await retrieve(coze)
+        await retrieve(coze)
+    assert b"worker=7" not in requests[0]
+    assert b"Cookie: worker=7\r\n" in requests[1]
+
+
+async def test_what_replaces_the_functions_of_httpx_is_asked() -> None:
+    """respx, pytest-httpx and tracers put functions of theirs in the place of httpx's."""
+    async with serving(saying(ANSWER, ANSWER, ANSWER)) as server, coze_at(server) as coze:
+        assert await retrieve(coze) == "9"
+        with respx.mock(base_url=server.url) as router:
+            router.get("/v3/chat/retrieve").respond(
+                json={"code": 0, "data": {"id": "mocked", "conversation_id": "7", "status": "x"}}
+            )
+            assert await retrieve(coze) == "mocked"
+        assert await retrieve(coze) == "9"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(httpx.AsyncClient, "send"), (httpx.AsyncHTTPTransport, "handle_async_request")]
+)
+async def test_a_tracer_that_wraps_httpx_sees_every_request(
+    owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    original = getattr(owner, name)
+
+    async def traced(self: Any, request: httpx.Request, **options: Any) -> httpx.Response:
+        seen.append(request.url.path)
+        response: httpx.Response = await original(self, request, **options)
+        return response
+
+    async with serving(saying(ANSWER, ANSWER)) as server, coze_at(server) as coze:
+        await retrieve(coze)
+        monkeypatch.setattr(owner, name, traced)
+        await retrieve(coze)
+    assert seen == ["/v3/chat/retrieve"]
+
+
+async def test_a_header_that_would_be_two_is_refused_before_anything_is_sent() -> None:
+    async with serving(saying()) as server, coze_at(server, headers={"X-A": "1\r\nX-B: 2"}) as coze:
+        with pytest.raises(ConfigurationError, match="the value of the header 'X-A' holds a line break"):
+            await retrieve(coze)
+    assert server.connections == 0
+
+
+async def test_with_a_proxy_in_the_environment_httpx_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def script(visitor: Visitor) -> None:
+        asked.append((await visitor.request()).partition(b"\r\n")[0])
+        await visitor.send(ANSWER)
+        await visitor.gone()
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with serving(script) as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        elsewhere = Server("http://coze.example")
+        async with coze_at(elsewhere) as coze:
+            assert await retrieve(coze) == "9"
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with coze_at(server) as coze:
+            assert await retrieve(coze) == "9"
+    assert [line.split()[1].partition(b"?")[0] for line in asked] == [
+        b"http://coze.example/v3/chat/retrieve",
+        b"/v3/chat/retrieve",
+    ]
