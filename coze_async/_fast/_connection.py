@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "__weakref__",
         "_deadline",
         "_expiry",
         "_feed",

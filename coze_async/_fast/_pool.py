@@ -9,12 +9,10 @@ import anyio
 import httpx
 
 from coze_async._fast._connection import Connection, Origin
+from coze_async._fast._dial import connected_socket
 from coze_async._fast._tls import Tls
 
 __all__ = ["Pool"]
-
-# As RFC 8305 proposes, in seconds: so long an address has before the next one is tried beside it.
-_HEAD_START = 0.25
 
 
 class Pool:
@@ -137,13 +135,12 @@ class Pool:
         raise httpx.ConnectTimeout(f"no connection within {seconds} s")
 
     async def _connected(self, connection: Connection, host: str, port: int) -> None:
-        if isinstance(self._loop, asyncio.BaseEventLoop):
-            await self._loop.create_connection(
-                lambda: connection, host, port, happy_eyeballs_delay=_HEAD_START, interleave=1
-            )
-        else:
-            # uvloop tries one address after the other, and knows no such options.
-            await self._loop.create_connection(lambda: connection, host, port)
+        connected = await connected_socket(self._loop, host, port)
+        try:
+            await self._loop.create_connection(lambda: connection, sock=connected)
+        except BaseException:
+            connected.close()
+            raise
 
     def _has_room(self) -> bool:
         """True if one more may be opened; a free one of another server makes way."""

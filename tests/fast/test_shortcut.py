@@ -37,10 +37,10 @@ async def sent(
 
     async def script(visitor: Visitor) -> None:
         requests.append(await visitor.request())
-        await visitor.send(answer)
+        await visitor.send(ANSWER)
         await visitor.gone()
 
-    async with serving(script) as server, coze_at(server, **options) as coze:
+    async with serving(script) as server, coze_at(server) as coze:
         await call(coze)
         port = server.url.rpartition(":")[2].encode()
     (request,) = requests

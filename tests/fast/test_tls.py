@@ -1,0 +1,253 @@
+"""TLS: the right server, whole answers, keys that change, and little memory."""
+
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+import anyio.streams.tls
+import httpx
+import pytest
+from raw_http import OK, Visitor, client, saying, serving
+
+pytest.importorskip("cryptography")
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
+NOW = dt.datetime.now(dt.UTC)
+
+
+class Authority:
+    """Signs certificates, for servers that are what they say and for some that are not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the test's own authority")])
+        self.certificate = self._signed(self.name, self.key, [], ca=True)
+        self.file = folder / "ca.pem"
+        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _signed(
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        names: list[x509.GeneralName],
+        *,
+        ca: bool = False,
+        days: int = 1,
+    ) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - dt.timedelta(days=3))
+            .not_valid_after(NOW + dt.timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if ca:
+            usage = x509.KeyUsage(
+                digital_signature=True,
+                key_cert_sign=True,
+                crl_sign=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                encipher_only=False,
+                decipher_only=False,
+            )
+            builder = builder.add_extension(usage, critical=True)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def server(self, *names: x509.GeneralName, days: int = 1) -> ssl.SSLContext:
+        """Return what a server of these names goes by."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._signed(x509.Name([]), key, list(names), days=days)
+        file = self.folder / f"{certificate.serial_number}.pem"
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def trusting(self) -> ssl.SSLContext:
+        """Return what a client goes by that trusts this authority."""
+        return ssl.create_default_context(cafile=str(self.file))
+
+
+LOCALHOST = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def encrypted(context: ssl.SSLContext, *, polite: bool = True) -> Callable[[Any], Awaitable[Any]]:
+    async def wrap(stream: anyio.abc.SocketStream) -> anyio.streams.tls.TLSStream | None:
+        try:
+            return await anyio.streams.tls.TLSStream.wrap(
+                stream, server_side=True, ssl_context=context, standard_compatible=polite
+            )
+        except (ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream):
+            # The client has not trusted it.
+            return None
+
+    return wrap
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_requests_share_one_encrypted_connection(authority: Authority, version: ssl.TLSVersion) -> None:
+    context = authority.server(LOCALHOST)
+    context.minimum_version = context.maximum_version = version
+    large = OK + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    async with (
+        serving(saying(HELLO, large, HELLO), encrypted(context)) as server,
+        client(context=authority.trusting) as http,
+    ):
+        answers = [
+            await http.get(server.url),
+            await http.post(server.url, content=b"y" * 300_000),
+            await http.get(server.url),
+        ]
+        stream = answers[0].extensions["network_stream"]
+        assert stream.get_extra_info("ssl_object").version() == version.name.replace("TLSv1_", "TLSv1.")
+        assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
+    assert [len(answer.content) for answer in answers] == [5, 1_000_000, 5]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "words"),
+    [
+        ([x509.DNSName("elsewhere.example")], 1, "IP address mismatch"),
+        ([LOCALHOST], -1, "certificate has expired"),
+    ],
+    ids=["another name", "expired"],
+)
+async def test_a_server_that_is_not_who_it_should_be_gets_nothing(
+    authority: Authority, names: list[x509.GeneralName], days: int, words: str
+) -> None:
+    async with (
+        serving(saying(HELLO), encrypted(authority.server(*names, days=days))) as server,
+        client(context=authority.trusting) as http,
+    ):
+        with pytest.raises(httpx.ConnectError, match=words):
+            await http.get(server.url)
+
+
+async def test_a_server_whose_authority_is_unknown_gets_nothing(authority: Authority) -> None:
+    async with (
+        serving(saying(HELLO), encrypted(authority.server(LOCALHOST))) as server,
+        client(context=ssl.create_default_context) as http,
+    ):
+        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+            await http.get(server.url)
+
+
+async def test_a_server_without_tls_and_one_that_hangs_up_are_connect_errors(authority: Authority) -> None:
+    async def plain(visitor: Visitor) -> None:
+        await visitor.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await visitor.gone()
+
+    async def silent(visitor: Visitor) -> None:
+        pass
+
+    for script, words in ((plain, "SSL"), (silent, "during the TLS handshake")):
+        async with serving(script) as server, client(context=authority.trusting) as http:
+            with pytest.raises(httpx.ConnectError, match=words):
+                await http.get(server.url.replace("http:", "https:"))
+
+
+async def test_a_handshake_that_hangs_is_a_connect_time_out(authority: Authority) -> None:
+    context = authority.trusting()
+
+    async def hanging(visitor: Visitor) -> None:
+        await visitor.gone()
+
+    transport = client(context=lambda: context)
+    async with serving(hanging) as server, transport as http:
+        # Without a limit for the first, so that the certificates are there.
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.get(server.url.replace("http:", "https:"), timeout=httpx.Timeout(None, connect=3600.0))
+
+
+@pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
+async def test_an_answer_whose_end_is_that_of_the_connection_is_whole(authority: Authority, polite: bool) -> None:
+    """httpx's own transport takes an end without close_notify too: many servers never send one."""
+
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"\r\nall of it")
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST), polite=polite)) as server,
+        client(context=authority.trusting) as http,
+    ):
+        assert (await http.get(server.url)).text == "all of it"
+
+
+@pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
+async def test_an_answer_that_breaks_off_is_no_answer(authority: Authority, polite: bool) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"Content-Length: 9\r\n\r\npart")
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST), polite=polite)) as server,
+        client(context=authority.trusting) as http,
+    ):
+        with pytest.raises(httpx.RemoteProtocolError, match="expected 9 bytes"):
+            await http.get(server.url)
+
+
+async def test_what_is_no_tls_in_the_middle_of_an_answer_is_a_read_error(authority: Authority) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"Content-Length: 9\r\n\r\npart")
+        assert isinstance(visitor.stream, anyio.streams.tls.TLSStream)
+        await visitor.stream.transport_stream.send(b"not encrypted")
+        await visitor.gone()
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST))) as server,
+        client(context=authority.trusting) as http,
+    ):
+        with pytest.raises(httpx.ReadError):
+            await http.get(server.url)
+
+
+async def test_a_server_that_closes_an_idle_connection_is_noticed(authority: Authority) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(HELLO)
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST))) as server,
+        client(context=authority.trusting) as http,
+    ):
+        for number in range(1, 4):
+            assert (await http.get(server.url)).text == "hello"
+            while server.closed < number:
+                await anyio.lowlevel.checkpoint()
+    assert server.connections == 3
