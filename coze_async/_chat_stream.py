@@ -35,6 +35,7 @@ from coze_async.models._json import json_object, json_text
 __all__ = ["ChatStream", "chat_failed"]
 
 _read_message = Message.__pydantic_validator__.validate_json
+_read_chat = Chat.__pydantic_validator__.validate_json
 _wrapped = MessageDelta.__pydantic_validator__.validate_python
 
 _ChatModel = (
@@ -67,6 +68,21 @@ _DONE_EVENTS = frozenset((b"done", b"conversation.stream.done", b"stream.done"))
 _ERROR_EVENTS = frozenset((b"error", b"conversation.error"))
 # The session route `/api/conversation/chat` names its pieces of messages so.
 _PIECE_EVENTS = frozenset((b"message",))
+
+
+# With all three nothing has to be filled in.
+_FULL_CHAT = frozenset(("id", "conversation_id", "status"))
+
+
+def _whole_chat(data: bytes) -> Chat | None:
+    """Read a chat from the bytes if it is one as the cloud sends it; None if anything about it is unusual."""
+    if b"null" in data:
+        return None
+    try:
+        chat = _read_chat(data)
+    except ValidationError:
+        return None
+    return chat if chat.model_fields_set >= _FULL_CHAT and not chat.model_extra else None
 
 
 class Transcript:
@@ -204,6 +220,8 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
     def _rare(self, event: Event) -> ChatEvent | None:
         """Decode what is no plain message."""
         name = event.name.lower()
+        if (chat_class := _CHAT_EVENTS.get(name)) is not None and (chat := _whole_chat(event.data)) is not None:
+            return self._told(chat_class, name.decode(), chat)
         facts = json_object(event.data.decode("utf-8", "replace"))
         if not name or (name not in _KNOWN_CHAT_EVENTS and isinstance(facts.get("event"), str)):
             # The page of Coze Plus repeats the name in the data; some of its samples have it only there.
@@ -240,7 +258,10 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             "status": name.rpartition(".")[2],
             **facts,
         }
-        chat = self._transcript.chat = read_object(Chat, facts)
+        return self._told(kind, name, read_object(Chat, facts))
+
+    def _told(self, kind: _ChatModel, name: str, chat: Chat) -> ChatEvent:
+        self._transcript.chat = chat
         if chat.is_over and self._open is not None:
             self._open.free_conversation()
         if kind is ChatFailed:

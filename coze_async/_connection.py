@@ -55,6 +55,11 @@ class Body:
         """Return the next piece when awaited; StopAsyncIteration at the end."""
         return anext(self._pieces)
 
+    @property
+    def is_here(self) -> bool:
+        """True if the next step surely takes no time; a transport that does not say so is waited for."""
+        return getattr(self._pieces, "is_here", False)
+
     async def aclose(self) -> None:
         """Let go of the connection."""
         if self.has_ended:
@@ -146,7 +151,7 @@ class OpenStream:
         """
         piece: bytes | None = None
         try:
-            if seconds is None:
+            if seconds is None or self._body.is_here:
                 piece = await self._body.next()
             else:
                 with anyio.move_on_after(seconds) as self._waiting:
@@ -169,11 +174,16 @@ class OpenStream:
 
     async def drain(self) -> None:
         """Read what is left, for a second at most, so that the connection can be used again; then close."""
+        body = self._body
         try:
+            while body.is_here:
+                await body.next()
             with anyio.move_on_after(_DRAINING):
                 while True:
-                    await self._body.next()
-        except (StopAsyncIteration, httpx.HTTPError):
+                    await body.next()
+        except StopAsyncIteration:
+            body.has_ended = True
+        except httpx.HTTPError:
             # What was wanted has been read; how the rest ends does not matter.
             pass
         finally:

@@ -19,6 +19,12 @@ class Answer(httpx.AsyncByteStream):
     def __aiter__(self) -> "Answer":
         return self
 
+    @property
+    def is_here(self) -> bool:
+        """True if the next step does not have to wait."""
+        connection = self._connection
+        return connection is None or bool(connection.pieces) or connection.is_complete
+
     async def __anext__(self) -> bytes:
         connection = self._connection
         if connection is None:

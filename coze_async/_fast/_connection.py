@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import select
 import ssl
 from collections.abc import AsyncIterable, Callable
@@ -17,6 +18,9 @@ __all__ = ["Connection", "Origin"]
 Origin = tuple[str, str, int, str]
 """Scheme, host, port, and the name in the certificate."""
 
+_CODING_LENGTH = len(b"transfer-encoding")
+# llhttp takes anything for a reason.
+_REASON = re.compile(rb"[^\0\n\r\v\f]*")
 _VERSIONS = {"1.1": b"HTTP/1.1", "1.0": b"HTTP/1.0"}
 # More than this waits in the kernel, and so with the server, until the answer is read on.
 _HIGH_WATER = 65536
@@ -390,10 +394,7 @@ class Connection(asyncio.Protocol):
     def _lasts_until_closed(self) -> bool:
         """True for an answer whose end is that of the connection."""
         names = {name.lower() for name, _ in self.headers}
-        if b"content-length" in names:
-            return False
-        codings = [value.lower() for name, value in self.headers if name.lower() == b"transfer-encoding"]
-        return not codings or not codings[-1].rstrip().endswith(b"chunked")
+        return b"content-length" not in names and b"transfer-encoding" not in names
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
@@ -454,12 +455,15 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers say nothing that is needed."""
         if not self.status:
-            self.headers.append((name, value))
+            # llhttp leaves the white space behind a value.
+            self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Take the status; one below 200 announces the answer."""
         parser = cast("Parser", self._parser)
         status = parser.get_status_code()
+        if _REASON.fullmatch(self.reason) is None:
+            raise BadAnswer("the reason phrase is no text")
         if status == 101 or status < 100:
             raise BadAnswer(f"status {status} is no answer")
         if status < 200:
@@ -467,6 +471,9 @@ class Connection(asyncio.Protocol):
         version = _VERSIONS.get(parser.get_http_version())
         if version is None:
             raise BadAnswer(f"HTTP/{parser.get_http_version()} is another protocol")
+        for name, value in self.headers:
+            if len(name) == _CODING_LENGTH and name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
+                raise BadAnswer(f"the transfer encoding {value!r} is another than chunked")
         self.version = version
         self.status = status
         if self._method == b"HEAD":

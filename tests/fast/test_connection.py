@@ -76,6 +76,8 @@ async def test_an_answer_that_breaks_off_is_an_error_and_never_a_short_answer(na
         (OK + b"a b: c\r\n\r\n", "what the server sent is no HTTP: "),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n\x81", "no HTTP: "),
         (b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
+        (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "no HTTP: "),
+        (b"HTTP/1.1 200 O\0K\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
         (b"HTTP/1.1 42 Odd\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
     ],
 )

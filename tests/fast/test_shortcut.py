@@ -49,19 +49,23 @@ async def sent(
     return line, sorted(headers), body
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        retrieve,
-        lambda coze: coze.conversations.list(bot_id="5 & 杭州+%", page_size=3).first(),
-        lambda coze: coze.chat.cancel(conversation_id="7", chat_id="杭州"),
-        lambda coze: coze.files.upload(b"content", name="a.pdf"),
-        lambda coze: coze.with_options(headers={"accept-encoding": "identity", "X-More": "1"}).chat.cancel(
-            conversation_id="7", chat_id="9"
-        ),
-    ],
-    ids=["get", "query", "post", "upload", "own headers"],
-)
+async def list_with_odd_letters(coze: AsyncCoze) -> object:
+    return await coze.conversations.list(bot_id="5 & 杭州+%", page_size=3).first()
+
+
+async def cancel(coze: AsyncCoze) -> object:
+    return await coze.chat.cancel(conversation_id="7", chat_id="杭州")
+
+
+async def upload(coze: AsyncCoze) -> object:
+    return await coze.files.upload(b"content", name="a.pdf")
+
+
+async def cancel_with_own_headers(coze: AsyncCoze) -> object:
+    return await cancel(coze.with_options(headers={"accept-encoding": "identity", "X-More": "1"}))
+
+
+@pytest.mark.parametrize("call", [retrieve, list_with_odd_letters, cancel, upload, cancel_with_own_headers])
 async def test_the_shortcut_sends_what_httpx_would_send(
     call: Callable[[AsyncCoze], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
