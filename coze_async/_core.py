@@ -32,6 +32,7 @@ from coze_async._limits import Slot
 from coze_async._logging import log, redact, shortened
 from coze_async._retry import may_repeat, retry_after
 from coze_async._session import Session
+from coze_async._tally import TALLY
 from coze_async._token_endpoint import TokenEndpoint
 from coze_async._version import __version__
 
@@ -150,6 +151,8 @@ class Core:
         while True:
             await session.limiter.turn(request.kind, request.user)
             attempt = _Attempt(number, anyio.current_time())
+            if not request.safe and (tally := TALLY.get()) is not None:
+                tally.sent(attempt.began)
             try:
                 result = await run(request, attempt)
             except CozeError as error:

@@ -28,6 +28,7 @@ ROWS: list[set[str]] = [
         "_multipart",
         "_pages",
         "_upload_cache",
+        "_tally",
     },
     {"_config", "_token", "_recording", "_masking"},
     {"_token_endpoint", "_token_store", "_recorder"},
@@ -37,7 +38,7 @@ ROWS: list[set[str]] = [
     {"_oauth_config"},
     {"_stream"},
     {"_chat_stream", "_workflow_stream", "_download"},
-    {"_endpoint", "_question", "_polling", "_replies"},
+    {"_endpoint", "_question", "_polling", "_replies", "_batch"},
     {"resources"},
     {"_client"},
     {"__init__"},
@@ -78,6 +79,7 @@ WITHOUT_IO = {
     "_upload_cache",
     "_recording",
     "_masking",
+    "_tally",
 }
 
 
