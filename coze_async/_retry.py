@@ -8,15 +8,19 @@ from email.utils import parsedate_to_datetime
 
 from coze_async._errors import (
     APIError,
+    ChatFailedError,
     ConfigurationError,
     ConversationBusyError,
     CozeError,
+    QuotaError,
     RateLimitError,
     ServerError,
     TransportError,
+    WorkflowError,
+    class_of,
 )
 
-__all__ = ["Budget", "Retry", "may_repeat", "retry_after"]
+__all__ = ["Budget", "Retry", "may_have_started", "may_repeat", "retry_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,20 @@ def may_repeat(error: CozeError, *, safe: bool) -> bool:
     if isinstance(error, TransportError):
         return safe or not error.may_have_arrived
     return safe and isinstance(error, ServerError)
+
+
+def may_have_started(error: Exception) -> bool:
+    """Decide whether what was sent may have begun, and cost, although it ended in an error."""
+    if isinstance(error, ChatFailedError | WorkflowError):
+        # The clouds create a chat even when there is nothing left to pay it with (code 4028, coze-py issue 425).
+        return class_of(error.code, None) is not QuotaError
+    if isinstance(error, QuotaError | ConfigurationError):
+        return False
+    if isinstance(error, APIError):
+        begun = error.partial is not None and error.partial.chat is not None
+        # A gateway that gave up, or a server that fell over, may have passed it on.
+        return begun or error.chat is not None or isinstance(error, ServerError)
+    return error.may_have_arrived if isinstance(error, TransportError) else True
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -15,11 +15,16 @@ from coze_async import (
     AsyncCoze,
     AuthenticationError,
     BadRequestError,
+    Chat,
+    ChatFailedError,
+    ChatResult,
     ConfigurationError,
     ConversationBusyError,
     CozeError,
     DecodeError,
     Limits,
+    NotFoundError,
+    PollTimeoutError,
     QuotaError,
     RateLimitError,
     RequestTimeoutError,
@@ -28,8 +33,9 @@ from coze_async import (
     StreamInterruptedError,
     Timeouts,
     TransportError,
+    WorkflowError,
 )
-from coze_async._retry import Budget, may_repeat, retry_after
+from coze_async._retry import Budget, may_have_started, may_repeat, retry_after
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -86,6 +92,49 @@ def test_what_starts_something_is_repeated_only_if_it_surely_did_not_start(
 ) -> None:
     assert may_repeat(error, safe=True) is when_safe
     assert may_repeat(error, safe=False) is when_not
+
+
+BEGUN = ChatResult(chat=Chat(id="9", conversation_id="7"))
+
+
+@pytest.mark.parametrize(
+    ("error", "may_have"),
+    [
+        (ConfigurationError("x"), False),
+        (BadRequestError("x", partial=ChatResult()), False),
+        (BadRequestError("x", partial=BEGUN), True),
+        (ConversationBusyError("x"), False),
+        (RateLimitError("x"), False),
+        (RateLimitError("x", partial=BEGUN), True),
+        (AuthenticationError("x"), False),
+        (APIError("x"), False),
+        (ServerError("x"), True),
+        (QuotaError("x", partial=BEGUN), False),
+        (TransportError("x", may_have_arrived=False), False),
+        (TransportError("x"), True),
+        (RequestTimeoutError("x", may_have_arrived=False), False),
+        (RequestTimeoutError("x"), True),
+        (ChatFailedError("x", code=5000), True),
+        (ChatFailedError("x"), True),
+        (ChatFailedError("x", code=4028), False),
+        (WorkflowError("x", code=702095072), False),
+        (WorkflowError("x", code=720701013), True),
+        (StreamInterruptedError("x"), True),
+        (DecodeError("x"), True),
+        (PollTimeoutError("x"), True),
+        (ValueError("of the caller, after it was sent"), True),
+    ],
+    ids=repr,
+)
+def test_what_was_sent_may_have_started_unless_it_was_refused_before(error: Exception, may_have: bool) -> None:
+    assert may_have_started(error) is may_have
+
+
+def test_a_refused_look_at_a_chat_does_not_undo_the_chat() -> None:
+    error = NotFoundError("GET /v3/chat/message/list was refused")
+    assert not may_have_started(error)
+    error.chat = Chat(id="9", conversation_id="7")
+    assert may_have_started(error)
 
 
 REPEATED = {
