@@ -16,6 +16,11 @@ if TYPE_CHECKING:
         SessionAuth,
         TokenAuth,
     )
+    from coze_async._batch import (
+        FanOut,
+        Outcome,
+        fan_out,
+    )
     from coze_async._chat_stream import (
         ChatStream,
     )
@@ -149,6 +154,11 @@ _NAMES = {
         "Auth",
         "SessionAuth",
         "TokenAuth",
+    ),
+    "coze_async._batch": (
+        "FanOut",
+        "Outcome",
+        "fan_out",
     ),
     "coze_async._chat_stream": ("ChatStream",),
     "coze_async._client": ("AsyncCoze",),
@@ -302,6 +312,7 @@ __all__ = [
     "Download",
     "EventStream",
     "Exchange",
+    "FanOut",
     "FileTokenStore",
     "JWTAuth",
     "KnowledgeChunk",
@@ -319,6 +330,7 @@ __all__ = [
     "NotFoundError",
     "OAuthAuth",
     "OAuthToken",
+    "Outcome",
     "PKCEOAuth",
     "Page",
     "Pages",
@@ -358,6 +370,7 @@ __all__ = [
     "WorkflowRun",
     "WorkflowStream",
     "__version__",
+    "fan_out",
     "load_oauth_config",
     "replay",
 ]

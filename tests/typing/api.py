@@ -38,6 +38,7 @@ from coze_async import (
     Download,
     EventStream,
     Exchange,
+    FanOut,
     FileTokenStore,
     JWTAuth,
     KnowledgeChunk,
@@ -55,6 +56,7 @@ from coze_async import (
     NotFoundError,
     OAuthAuth,
     OAuthToken,
+    Outcome,
     Page,
     Pages,
     PermissionDeniedError,
@@ -94,6 +96,7 @@ from coze_async import (
     WorkflowRun,
     WorkflowStream,
     __version__,
+    fan_out,
     load_oauth_config,
     replay,
 )
@@ -292,6 +295,26 @@ async def workflows(coze: AsyncCoze) -> None:
     assert_type(await stream.result(), WorkflowRun)
     assert_type(coze.workflows.chat("hi", workflow_id="1", bot_id="5"), ChatStream)
     assert_type(await coze.workflows.run_and_poll(workflow_id="1", polling=Polling()), WorkflowRun)
+
+
+async def batches(numbers: AsyncIterator[int]) -> None:
+    """Many calls at a time, from items of any kind."""
+
+    async def shown(number: int) -> str:
+        return str(number)
+
+    assert_type(fan_out(shown, [1, 2]), FanOut[int, str])
+    assert_type(await fan_out(shown, range(9), stop_on=()).collect(), list[Outcome[int, str]])
+    async with fan_out(shown, numbers, limit=9, ordered=True, stop_on=(QuotaError, OSError)) as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome, Outcome[int, str])
+            assert_type((outcome.index, outcome.item, outcome.value), tuple[int, int, str | None])
+            assert_type((outcome.error, outcome.usage), tuple[Exception | None, Usage | None])
+            assert_type((outcome.attempts, outcome.seconds, outcome.waited), tuple[int, float, float])
+            assert_type((outcome.is_ok, outcome.may_have_started), tuple[bool, bool])
+            assert_type(outcome.unwrap(), str)
+        assert_type(outcomes.stopped_by, Exception | None)
+    assert_type(outcomes.untaken, list[Outcome[int, str]])
 
 
 async def bots(coze: AsyncCoze) -> None:
