@@ -85,6 +85,9 @@ if TYPE_CHECKING:
         Page,
         Pages,
     )
+    from coze_async._question import (
+        ChatItem,
+    )
     from coze_async._recorder import (
         Recorder,
     )
@@ -212,6 +215,7 @@ _NAMES = {
         "Page",
         "Pages",
     ),
+    "coze_async._question": ("ChatItem",),
     "coze_async._recorder": ("Recorder",),
     "coze_async._replay": (
         "Replay",
@@ -299,6 +303,7 @@ __all__ = [
     "ChatFailed",
     "ChatFailedError",
     "ChatInProgress",
+    "ChatItem",
     "ChatRequiresAction",
     "ChatResult",
     "ChatStatus",

@@ -3,16 +3,50 @@
 Source of the rules: coze.cn pages chat_v3 (additional_messages, object_string) and workflow_chat.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from coze_async._errors import ConfigurationError
 from coze_async.models import Message, MessageObject
 
-__all__ = ["Question", "messages_for"]
+__all__ = ["ChatItem", "Question", "messages_for"]
 
 Question = str | Message | Sequence[MessageObject]
 """A text, a message, or the pieces of a message with images, files or audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatItem:
+    """One chat of a batch, with what is different from the others; what is None is as for the whole batch.
+
+    Attributes:
+        message: A text, a Message, or a list of MessageObject; None if `additional_messages` ends with it.
+        bot_id: The bot.
+        user_id: Who asks.
+        conversation_id: Go on with this conversation.
+        additional_messages: Context before the message.
+        custom_variables: Values for the variables of the bot's prompt.
+        meta_data: 16 pairs at most.
+        parameters: Input of the chatflow that a bot runs on.
+        key: Your own, such as the number of a row; it is not sent, and comes back in `Outcome.item`.
+    """
+
+    message: Question | None = None
+    bot_id: str | None = None
+    user_id: str | None = None
+    conversation_id: str | None = None
+    additional_messages: Sequence[Message] | None = None
+    custom_variables: Mapping[str, str] | None = None
+    meta_data: Mapping[str, str] | None = None
+    parameters: Mapping[str, Any] | None = None
+    key: Any = None
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What is different from the others, by name; the message is always its own."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in named.items() if value is not None and name not in ("message", "key")}
 
 
 def messages_for(

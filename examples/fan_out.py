@@ -1,4 +1,4 @@
-"""Ask for many users at once: one task each, and the client keeps every user within the limits.
+"""Ask for many users at once: one call, an outcome for each, and the client keeps every user within the limits.
 
 Run it as it is, or set COZE_API_TOKEN and COZE_BOT_ID to talk to a bot of yours.
 """
@@ -7,7 +7,7 @@ import os
 
 import anyio
 
-from coze_async import AsyncCoze, CozeError, Limits, Rate
+from coze_async import AsyncCoze, ChatItem, Limits, Rate
 from coze_async.emulator import Emulator
 
 
@@ -21,22 +21,22 @@ def client() -> AsyncCoze:
 
 async def main() -> None:
     bot_id = os.environ.get("COZE_BOT_ID", "emulated")
-    answers: dict[str, str] = {}
-
-    async def ask(coze: AsyncCoze, user: str) -> None:
-        try:
-            result = await coze.chat.ask(f"Tell me about gifts for {user}.", bot_id=bot_id, user_id=user)
-        except CozeError as error:
-            # One that fails must not cancel the others.
-            print(f"{user}: {error}")
-        else:
-            answers[user] = result.text
+    # One of them asks nothing: it fails, and the others do not notice.
+    topics = ["tea", "paper fans", "", *(f"gifts for user-{number}" for number in range(3, 20))]
+    items = [ChatItem(topic and f"Tell me about {topic}.", user_id=f"user-{n}") for n, topic in enumerate(topics)]
+    answers: dict[str | None, str] = {}
+    tokens = 0
 
     began = anyio.current_time()
-    async with client() as coze, anyio.create_task_group() as tasks:
-        for number in range(20):
-            tasks.start_soon(ask, coze, f"user-{number}")
-    print(f"{len(answers)} answers in {anyio.current_time() - began:.1f} s; one of them: {answers.get('user-7', '')}")
+    async with client() as coze, coze.chat.batch(items, bot_id=bot_id, limit=10) as outcomes:
+        async for outcome in outcomes:
+            if outcome.value is None:
+                print(f"{outcome.item.user_id}: {outcome.error}")
+                continue
+            answers[outcome.item.user_id] = outcome.value.text
+            tokens += outcome.usage.token_count if outcome.usage else 0
+    print(f"{len(answers)} answers in {anyio.current_time() - began:.1f} s, {tokens} tokens")
+    print(f"One of them: {answers.get('user-7', '')}")
 
 
 if __name__ == "__main__":

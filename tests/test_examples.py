@@ -34,7 +34,7 @@ SAID = {
         "COZE_API_TOKEN",
         "doctor",
     ],
-    "fan_out.py": ["20 answers in ", "gifts for user-7"],
+    "fan_out.py": ["user-2: The message is empty", "19 answers in ", "gifts for user-7"],
     "tools.py": ["The bot used: get_weather\nI asked: 22 degrees and a light wind in Hangzhou."],
     "workflow.py": ["Result: none yet", "Which city is it about?\n", '{"output":"Finished: 3, Paris."}'],
 }

@@ -1,10 +1,11 @@
 """Chats: streamed, polled, looked up, cancelled, continued with tool outputs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import anyio
 
+from coze_async._batch import STOP_ON, FanOut, Items, fan_out
 from coze_async._chat_stream import ChatStream, chat_failed
 from coze_async._config import Polling
 from coze_async._core import Core
@@ -14,11 +15,13 @@ from coze_async._exchange import Request
 from coze_async._limits import Slot
 from coze_async._logging import log
 from coze_async._polling import poll
-from coze_async._question import Question, messages_for
+from coze_async._question import ChatItem, Question, messages_for
 from coze_async._replies import chat_from_reply, holds_message, result_from_reply
 from coze_async.models import Chat, ChatResult, ChatStatus, Message, ToolOutput
 
 __all__ = ["ChatMessagesResource", "ChatOptions", "ChatResource"]
+
+Q = TypeVar("Q", bound=Question | ChatItem)
 
 # How long cancelling a chat that nobody waits for any more may take, in seconds.
 _CANCELLING = 2.0
@@ -163,6 +166,51 @@ class ChatResource(Resource):
         arguments = self._saved(self._arguments(message, bot_id, user_id, options))
         return await self._polled(arguments, polling or Polling())
 
+    def batch(
+        self,
+        items: Items[Q],
+        *,
+        bot_id: str | None = None,
+        user_id: str | None = None,
+        limit: int = 100,
+        ordered: bool = False,
+        polling: Polling | None = None,
+        stop_on: type[Exception] | tuple[type[Exception], ...] = STOP_ON,
+        **options: Unpack[ChatOptions],
+    ) -> FanOut[Q, ChatResult]:
+        """Start a chat for every item, so many at a time, and hand the outcomes out as they finish; see `fan_out`.
+
+            async with coze.chat.batch(questions, bot_id="…", user_id="…") as outcomes:
+                async for outcome in outcomes:
+                    print(outcome.item, outcome.value.text if outcome.is_ok else outcome.error)
+
+        Each user's limits hold. Leaving the block cancels the chats that still run, on the server too.
+
+        Args:
+            items: Texts, Messages, lists of MessageObject, or ChatItems, which may have a bot and a user of their own.
+            bot_id: The bot of every item that names none.
+            user_id: Who asks, for every item that does not say.
+            limit: How many at a time.
+            ordered: Hand the outcomes out in the order of the items.
+            polling: Look for the answers, so often and so long, instead of streaming them.
+            stop_on: Errors that end the batch.
+            **options: See `ChatOptions`; for every item that does not say otherwise.
+
+        Raises:
+            ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
+        """
+        if unknown := options.keys() - ChatOptions.__annotations__.keys():
+            raise TypeError(f"batch() takes no {', '.join(sorted(unknown))}; see ChatOptions for what it takes.")
+        shared: dict[str, Any] = {**options, "bot_id": bot_id, "user_id": user_id}
+        if polling is not None:
+            self._saved(shared)
+
+        async def ask(item: Q) -> ChatResult:
+            arguments = self._of_item(item, shared)
+            return await (self._read(arguments) if polling is None else self._polled(arguments, polling))
+
+        return fan_out(ask, items, limit=limit, ordered=ordered, stop_on=stop_on)
+
     @get("/v3/chat/retrieve", kind="chat_look")
     async def retrieve(self, *, conversation_id: str, chat_id: str) -> Chat:
         """Return a chat as it stands; ask at most once per second.
@@ -270,6 +318,12 @@ class ChatResource(Resource):
         arguments["additional_messages"] = messages_for(message, context, conversation_id=conversation_id)
         return arguments
 
+    def _of_item(self, item: Question | ChatItem, shared: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the wire's names and values for one item of a batch."""
+        message, own = (item.message, item.own) if isinstance(item, ChatItem) else (item, {})
+        named: Any = {**shared, **own}
+        return self._arguments(message, named.pop("bot_id"), named.pop("user_id"), named)
+
     @staticmethod
     def _saved(arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments.get("auto_save_history") is False:
@@ -278,6 +332,16 @@ class ChatResource(Resource):
                 "streamed could never be read. Use `stream` or `ask`, or leave it True."
             )
         return arguments
+
+    async def _read(self, arguments: Mapping[str, Any]) -> ChatResult:
+        """Read a stream to its end; if the caller is cancelled, the remote chat is cancelled too."""
+        stream = self._stream(**arguments)
+        try:
+            return await stream.result()
+        except anyio.get_cancelled_exc_class():
+            if stream.chat_id:
+                await self._cancel_quietly(Chat(id=stream.chat_id, conversation_id=stream.conversation_id))
+            raise
 
     async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
         seen: list[Chat] = []

@@ -1,10 +1,11 @@
 """Workflows: run, stream, resume, and chatflows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 
+from coze_async._batch import STOP_ON, FanOut, Items, fan_out
 from coze_async._chat_stream import ChatStream
 from coze_async._config import Polling
 from coze_async._core import Core
@@ -30,6 +31,8 @@ from coze_async.resources.workflow_parts import (
 )
 
 __all__ = ["WorkflowRunsResource", "WorkflowsResource"]
+
+P = TypeVar("P", bound=Mapping[str, Any])
 
 
 class WorkflowsResource(Resource):
@@ -231,6 +234,62 @@ class WorkflowsResource(Resource):
             f"{polling.timeout:g} s (Polling.timeout). It goes on; raise Polling.timeout to wait longer.",
             execute_id=execute_id,
         )
+
+    def batch(
+        self,
+        items: Items[P],
+        *,
+        workflow_id: str,
+        limit: int = 100,
+        ordered: bool = False,
+        polling: Polling | None = None,
+        stop_on: type[Exception] | tuple[type[Exception], ...] = STOP_ON,
+        bot_id: str | None = None,
+        app_id: str | None = None,
+        ext: Mapping[str, Any] | None = None,
+        workflow_version: str | None = None,
+        connector_id: str | None = None,
+    ) -> FanOut[P, WorkflowRun]:
+        """Run a workflow with every item as its parameters, so many at a time; see `fan_out`.
+
+        A run that waits for somebody is an outcome with `.interrupt_data` in its value. Leaving the block early stops
+        waiting for the runs that were started; they go on.
+
+        Args:
+            items: The parameters of each run.
+            workflow_id: A published workflow.
+            limit: How many at a time.
+            ordered: Hand the outcomes out in the order of the items.
+            polling: Run in the background and look, so often and so long, instead of streaming; needs a paid plan.
+            stop_on: Errors that end the batch.
+            bot_id: See `run`.
+            app_id: See `run`.
+            ext: See `run`.
+            workflow_version: See `run`.
+            connector_id: See `run`.
+
+        Raises:
+            ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
+        """
+        how: dict[str, Any] = {
+            "workflow_id": workflow_id,
+            "bot_id": bot_id,
+            "app_id": app_id,
+            "ext": ext,
+            "workflow_version": workflow_version,
+            "connector_id": connector_id,
+        }
+
+        async def run(item: P) -> WorkflowRun:
+            if not isinstance(item, Mapping):
+                raise ConfigurationError(
+                    f"The item is a {type(item).__name__}: give the parameters of a run, such as {{'city': '杭州'}}."
+                )
+            if polling is None:
+                return await self.stream(parameters=item, **how).result()
+            return await self.run_and_poll(parameters=item, polling=polling, **how)
+
+        return fan_out(run, items, limit=limit, ordered=ordered, stop_on=stop_on)
 
     @post("/v1/workflows/chat", kind="chatflow")
     def _chat(

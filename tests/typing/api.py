@@ -25,6 +25,7 @@ from coze_async import (
     ChatFailed,
     ChatFailedError,
     ChatInProgress,
+    ChatItem,
     ChatRequiresAction,
     ChatResult,
     ChatStatus,
@@ -315,6 +316,21 @@ async def batches(numbers: AsyncIterator[int]) -> None:
             assert_type(outcome.unwrap(), str)
         assert_type(outcomes.stopped_by, Exception | None)
     assert_type(outcomes.untaken, list[Outcome[int, str]])
+
+
+async def batches_of_chats(coze: AsyncCoze, texts: AsyncIterator[str]) -> None:
+    """Many chats and many runs."""
+    assert_type(coze.chat.batch(["a"], bot_id="5", user_id="u"), FanOut[str, ChatResult])
+    assert_type(coze.chat.batch(texts, bot_id="5", user_id="u", limit=9, polling=Polling()), FanOut[str, ChatResult])
+    item = ChatItem("a", bot_id="5", user_id="u", conversation_id="7", custom_variables={"a": "b"}, key=1)
+    assert_type(item.key, Any)
+    assert_type(coze.chat.batch([item], ordered=True, meta_data={"a": "b"}), FanOut[ChatItem, ChatResult])
+    mixed: list[str | Message | list[MessageObject] | ChatItem] = ["a", Message.user("b"), item]
+    async with coze.chat.batch(mixed, bot_id="5", user_id="u", stop_on=()) as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome.value, ChatResult | None)
+    runs = coze.workflows.batch([{"city": "Paris"}], workflow_id="1", polling=Polling())
+    assert_type(runs, FanOut[dict[str, str], WorkflowRun])
 
 
 async def bots(coze: AsyncCoze) -> None:

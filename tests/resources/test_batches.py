@@ -1,0 +1,280 @@
+"""Many chats and many runs: what is asked for each item, and what becomes of those that nobody waits for any more."""
+
+import itertools
+import math
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from answering import Answers, chat
+
+from coze_async import (
+    AsyncCoze,
+    ChatFailedError,
+    ChatItem,
+    ConfigurationError,
+    Limits,
+    Message,
+    MessageObject,
+    Polling,
+    QuotaError,
+    Rate,
+    ServerError,
+    StreamInterruptedError,
+    WorkflowError,
+)
+from coze_async.emulator import Ask, ChatInput, Code, Cut, Emulator, Failure, Script, Stall, Usage, WorkflowScript
+
+FREE = Limits.none()
+NOTHING: dict[str, Any] = {}
+
+
+def coze_at(emulator: Emulator, limits: Limits = FREE) -> AsyncCoze:
+    return AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport(), limits=limits)
+
+
+def echo(given: ChatInput) -> Script:
+    return Script(f"You said: {given.question}", seconds=2.0)
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    emulator = Emulator()
+    emulator.bot("b", echo)
+    return emulator
+
+
+def asked(emulator: Emulator) -> list[dict[str, Any]]:
+    """Return the bodies of the requests that started something, in the order of their questions."""
+    bodies = [request.body for request in emulator.requests if request.path in ("/v3/chat", "/v1/workflow/stream_run")]
+    return sorted(bodies, key=str)
+
+
+# --- chats ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("polling", [None, Polling()])
+async def test_every_item_is_asked_and_answered(emulator: Emulator, polling: Polling | None) -> None:
+    questions = [f"question {number}" for number in range(7)]
+    async with coze_at(emulator) as coze:
+        batch = coze.chat.batch(questions, bot_id="b", user_id="u", limit=3, polling=polling)
+        outcomes = await batch.collect()
+    assert [outcome.item for outcome in outcomes] == questions
+    assert [outcome.unwrap().text for outcome in outcomes] == [f"You said: {question}" for question in questions]
+    assert [outcome.attempts for outcome in outcomes] == [1] * 7
+    assert all(outcome.usage is not None and outcome.usage.token_count > 0 for outcome in outcomes)
+    assert {body["stream"] for body in asked(emulator)} == {polling is None}
+    assert {(body["bot_id"], body["user_id"]) for body in asked(emulator)} == {("b", "u")}
+
+
+async def test_an_item_may_be_anything_that_a_bot_answers(emulator: Emulator) -> None:
+    pieces = [MessageObject.of_text("What is this?"), MessageObject.of_image(file_id="6601")]
+    items: list[Any] = [
+        "a text",
+        Message.user("a message"),
+        pieces,
+        ChatItem("an item"),
+        ChatItem(Message.user("another")),
+    ]
+    async with coze_at(emulator) as coze:
+        outcomes = await coze.chat.batch(items, bot_id="b", user_id="u").collect()
+    assert all(outcome.is_ok for outcome in outcomes)
+    assert [outcome.item for outcome in outcomes] == items
+    sent = {body["additional_messages"][-1]["content_type"] for body in asked(emulator)}
+    assert sent == {"text", "object_string"}
+
+
+async def test_what_an_item_says_of_itself_goes_before_what_holds_for_all(emulator: Emulator) -> None:
+    emulator.bot("c", echo)
+    context = [Message.user("One?"), Message.assistant("Two.")]
+    async with coze_at(emulator) as coze:
+        first = await coze.chat.ask("Hi", bot_id="b", user_id="u-1")
+        emulator.requests.clear()
+        own = ChatItem(
+            "1 own", "c", "u-1", first.conversation_id, context, {"a": "own"}, {"m": "own"}, {"p": ["own"]}, key="row 1"
+        )
+        batch = coze.chat.batch(
+            [own, ChatItem("2 shared", key=2)],
+            bot_id="b", user_id="u", custom_variables={"a": "all"}, meta_data={"m": "all"}, connector_id="1024",
+        )  # fmt: skip
+        outcomes = await batch.collect()
+    assert [outcome.item.key for outcome in outcomes] == ["row 1", 2]
+    requests = sorted(emulator.requests, key=lambda request: request.body["bot_id"], reverse=True)
+    assert [request.query.get("conversation_id") for request in requests] == [first.conversation_id, None]
+    first_body, second_body = (request.body for request in requests)
+    assert [message["content"] for message in first_body["additional_messages"]] == ["One?", "Two.", "1 own"]
+    names = ("bot_id", "user_id", "custom_variables", "meta_data", "parameters", "connector_id")
+    assert [first_body.get(name) for name in names] == ["c", "u-1", {"a": "own"}, {"m": "own"}, {"p": ["own"]}, "1024"]
+    assert [second_body.get(name) for name in names] == ["b", "u", {"a": "all"}, {"m": "all"}, None, "1024"]
+    assert "key" not in first_body
+
+
+@pytest.mark.parametrize("polling", [None, Polling()])
+async def test_an_item_that_cannot_be_asked_stops_nothing(emulator: Emulator, polling: Polling | None) -> None:
+    items: list[Any] = ["good", "", ChatItem("no bot", bot_id=" "), ChatItem(), 7, "good too"]
+    async with coze_at(emulator) as coze:
+        batch = coze.chat.batch(items, bot_id="b", user_id="u", polling=polling)
+        outcomes = await batch.collect()
+    assert [outcome.is_ok for outcome in outcomes] == [True, False, False, False, False, True]
+    for outcome, words in zip(
+        outcomes[1:5], ("message is empty", "bot_id is ' '", "nothing to answer", "message is a int"), strict=True
+    ):
+        assert isinstance(outcome.error, ConfigurationError)
+        assert words in str(outcome.error)
+        assert (outcome.attempts, outcome.may_have_started) == (0, False)
+    assert len(asked(emulator)) == 2
+
+
+async def test_bot_and_user_may_be_named_by_every_item(emulator: Emulator) -> None:
+    items = [ChatItem("a", bot_id="b", user_id=f"u-{number}") for number in range(3)]
+    async with coze_at(emulator) as coze:
+        assert all(outcome.is_ok for outcome in await coze.chat.batch(items).collect())
+        (nameless,) = await coze.chat.batch(["a"], bot_id="b").collect()
+    assert "user_id is None" in str(nameless.error)
+
+
+async def test_the_limits_of_each_user_hold(emulator: Emulator) -> None:
+    items = [ChatItem(f"{number}", user_id=f"u-{number % 2}") for number in range(12)]
+    limits = Limits(chat=Rate(3, 60.0, guard=0.0), chats_at_once=2)
+    async with coze_at(emulator, limits) as coze:
+        began = anyio.current_time()
+        outcomes = await coze.chat.batch(items, bot_id="b", limit=12).collect()
+    assert all(outcome.is_ok for outcome in outcomes)
+    # Two users, six chats each, three a minute.
+    assert anyio.current_time() - began == pytest.approx(60.0, abs=0.1)
+    assert max(outcome.waited for outcome in outcomes) == pytest.approx(60.0, abs=0.1)
+    assert max(outcome.seconds for outcome in outcomes) < 1.0
+
+
+@pytest.mark.parametrize("polling", [None, Polling()])
+async def test_chats_that_nobody_waits_for_any_more_are_cancelled_on_the_server(
+    emulator: Emulator, polling: Polling | None
+) -> None:
+    emulator.bot("slow", Script("one two three four", seconds=300.0, pace=100.0))
+    async with coze_at(emulator) as coze, coze.chat.batch(itertools.repeat("Hi"), bot_id="slow", user_id="u", limit=5,
+                                                        polling=polling):  # fmt: skip
+        await anyio.sleep(5.0)
+    assert [found.status for found in emulator.chats.values()] == ["canceled"] * 5
+    assert emulator.open_streams == 0
+
+
+async def test_a_chat_that_is_not_known_yet_cannot_be_cancelled(emulator: Emulator) -> None:
+    emulator.fail(Stall(), on="POST /v3/chat", times=None)
+    async with coze_at(emulator) as coze, coze.chat.batch(["Hi"], bot_id="b", user_id="u"):
+        await anyio.sleep(5.0)
+    assert [request.path for request in emulator.requests] == ["/v3/chat"]
+
+
+@pytest.mark.parametrize("fault", [Code(5000), Stall()])
+async def test_a_server_that_does_not_cancel_holds_nobody_up(emulator: Emulator, fault: Code | Stall) -> None:
+    emulator.bot("slow", Script("one two", pace=100.0))
+    emulator.fail(fault, on="POST /v3/chat/cancel", times=None)
+    async with coze_at(emulator) as coze:
+        began = anyio.current_time()
+        async with coze.chat.batch(["Hi"] * 9, bot_id="slow", user_id="u"):
+            await anyio.sleep(5.0)
+        assert anyio.current_time() - began <= 7.1
+
+
+async def test_failed_chats_are_outcomes_and_a_used_up_quota_ends_the_batch(emulator: Emulator) -> None:
+    def script(given: ChatInput) -> Script:
+        if given.question == "7":
+            return Script("Half an", failure=Failure(4028, "no credits"), usage=Usage(5, 1))
+        return Script("Half an", failure=Failure(5000)) if int(given.question) % 2 else Script("All of it")
+
+    emulator.bot("b", script)
+    async with coze_at(emulator) as coze:
+        numbers = map(str, range(50))
+        batch = coze.chat.batch(numbers, bot_id="b", user_id="u", limit=1)
+        outcomes = await batch.collect()
+    assert len(outcomes) == 8
+    assert [outcome.is_ok for outcome in outcomes[:4]] == [True, False, True, False]
+    failed = outcomes[1].error
+    assert isinstance(failed, ChatFailedError)
+    assert (failed.code, failed.partial and failed.partial.text) == (5000, "Half an")
+    assert (outcomes[1].may_have_started, outcomes[7].may_have_started) == (True, False)
+    assert batch.stopped_by is outcomes[7].error
+    # Nothing was taken that was not asked.
+    assert next(numbers) == "8"
+
+
+async def test_a_refused_quota_ends_the_batch_unless_it_may_not(emulator: Emulator) -> None:
+    emulator.fail(Code(4011, "no tokens left"), on="POST /v3/chat", times=3)
+    async with coze_at(emulator) as coze:
+        batch = coze.chat.batch(["Hi"] * 5, bot_id="b", user_id="u", limit=1)
+        (only,) = await batch.collect()
+        assert isinstance(only.error, QuotaError)
+        goes_on = coze.chat.batch(["Hi"] * 5, bot_id="b", user_id="u", limit=1, stop_on=())
+        assert [outcome.is_ok for outcome in await goes_on.collect()] == [False, False, True, True, True]
+
+
+async def test_an_answer_that_broke_off_is_an_outcome_that_may_have_cost(emulator: Emulator) -> None:
+    emulator.fail(Cut(after=4), on="POST /v3/chat")
+    async with coze_at(emulator) as coze:
+        broken, good = await coze.chat.batch(["Hi", "Ho"], bot_id="b", user_id="u", limit=1).collect()
+    assert isinstance(broken.error, StreamInterruptedError)
+    assert broken.may_have_started
+    assert good.is_ok
+
+
+async def test_mistakes_that_every_item_would_meet_are_raised_at_once() -> None:
+    transport = Answers(chat())
+    coze = AsyncCoze("pat_x", base_url="http://coze.test", transport=transport)
+    mistaken: Any = coze.chat.batch
+    with pytest.raises(TypeError, match="takes no bot, temperature; see ChatOptions"):
+        mistaken(["Hi"], bot="b", user_id="u", temperature=1)
+    with pytest.raises(ConfigurationError, match="auto_save_history=False"):
+        mistaken(["Hi"], bot_id="b", user_id="u", polling=Polling(), auto_save_history=False)
+    with pytest.raises(ConfigurationError, match="items is a str"):
+        mistaken("Hi", bot_id="b", user_id="u")
+    assert transport.requests == []
+
+
+# --- workflow runs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("polling", [None, Polling()])
+async def test_a_workflow_runs_with_every_item(emulator: Emulator, polling: Polling | None) -> None:
+    emulator.workflow("w", lambda given: WorkflowScript({"said": given.parameters["city"]}, usage=Usage(3, 4)))
+
+    async def cities() -> AsyncIterator[dict[str, str]]:
+        for city in ("杭州", "Paris", "Rome"):
+            yield {"city": city}
+
+    async with coze_at(emulator) as coze:
+        batch = coze.workflows.batch(cities(), workflow_id="w", limit=2, ordered=True, polling=polling)
+        async with batch as outcomes:
+            runs = [outcome async for outcome in outcomes]
+    assert [run.unwrap().json() for run in runs] == [{"said": "杭州"}, {"said": "Paris"}, {"said": "Rome"}]
+    assert [run.item["city"] for run in runs] == ["杭州", "Paris", "Rome"]
+    assert [run.attempts for run in runs] == [1, 1, 1]
+    assert [run.usage and run.usage.token_count for run in runs] == [7, 7, 7]
+    path = "/v1/workflow/stream_run" if polling is None else "/v1/workflow/run"
+    assert [request.path for request in emulator.requests if request.method == "POST"] == [path] * 3
+
+
+@pytest.mark.parametrize("polling", [None, Polling()])
+async def test_how_a_workflow_runs_is_the_same_for_all(emulator: Emulator, polling: Polling | None) -> None:
+    async with coze_at(emulator) as coze:
+        how: dict[str, Any] = {"bot_id": "b", "ext": {"user_id": "u"}, "workflow_version": "v1", "connector_id": "1024"}
+        batch = coze.workflows.batch([NOTHING], workflow_id="w", polling=polling, **how)
+        assert (await batch.collect())[0].is_ok
+        await coze.workflows.batch([NOTHING], workflow_id="w", app_id="a", polling=polling).collect()
+    first, second = (request.body for request in emulator.requests if request.method == "POST")
+    assert {name: first.get(name) for name in how} == how
+    assert (second["app_id"], second.get("bot_id")) == ("a", None)
+
+
+async def test_failed_and_waiting_runs_are_outcomes(emulator: Emulator) -> None:
+    emulator.workflow("fails", WorkflowScript(failure=Failure(5000)))
+    emulator.workflow("asks", WorkflowScript(ask=Ask("Which city?")))
+    async with coze_at(emulator) as coze:
+        (failed,) = await coze.workflows.batch([NOTHING], workflow_id="fails").collect()
+        (waiting,) = await coze.workflows.batch([NOTHING], workflow_id="asks").collect()
+        wrong: Any = ["Paris", {"when": math.nan}]
+        text, no_json = await coze.workflows.batch(wrong, workflow_id="asks").collect()
+    assert isinstance(failed.error, WorkflowError | ServerError)
+    assert waiting.unwrap().interrupt_data is not None
+    assert "The item is a str: give the parameters of a run" in str(text.error)
+    assert isinstance(no_json.error, ConfigurationError)
