@@ -8,8 +8,9 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from coze_async import CozeError, __version__
-from coze_async.cli import _doctor, _login, _record, _replay, _serve
+from coze_async.cli import _batch, _doctor, _login, _record, _replay, _serve
 from coze_async.cli._ask import has_person, piped
+from coze_async.cli._batch_input import Format
 from coze_async.cli._chat import Conversation
 from coze_async.cli._connect import UsageError, bot_or_usage_error, connected
 from coze_async.cli._output import Output, whole_characters
@@ -42,6 +43,16 @@ User = Annotated[str, Parameter(env_var="COZE_USER_ID")]
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 Speed = Annotated[float | None, Parameter(validator=Number(gte=0))]
 Pace = Annotated[float, Parameter(validator=Number(gte=0))]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+
+
+def _no_option(_: type, source: str) -> None:
+    if source.startswith("-") and source != "-":
+        raise ValueError(f"Unknown option: {source.partition('=')[0]}.")
+
+
+# "-" is stdin.
+Source = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
 # Not from the command line: `run` gives it.
 Out = Annotated[Output, Parameter(parse=False)]
 
@@ -147,6 +158,71 @@ def resume_workflow(
     with connected(output) as connection:
         workflow = Workflow(connection, output, workflow_id, as_json=as_json)
         return workflow.resume(event_id, whole_characters(answer), interrupt_type)
+
+
+@app.command
+def batch(
+    questions: Source,
+    /,
+    *,
+    out: Path,
+    bot: Bot = None,
+    user: User = "cli",
+    limit: Count = 16,
+    rate: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    poll: Flag = False,
+    ordered: Flag = False,
+    resume: bool = True,
+    retry_started: Flag = False,
+    report: Path | None = None,
+    file_format: Annotated[Format | None, Parameter(name="--format")] = None,
+    field: str | None = None,
+    encoding: str = "utf-8",
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Ask a bot every question of a file, and write the answers into another.
+
+    The file holds JSON lines such as {"id": "q-1", "message": "你好"}, CSV with a header, or a question on each line.
+    A question may have a bot_id, user_id, conversation_id, custom_variables, meta_data and parameters of its own.
+    Stop it whenever you like: the same command again asks what has no answer yet, and nothing twice.
+
+    Args:
+        questions: The file of questions; - reads stdin.
+        out: The file of answers, a JSON object on each line.
+        bot: The bot of every question that names none.
+        user: Who asks, for every question that does not say.
+        limit: Chats at once.
+        rate: Chats a minute for each user, 0 for no limit; as many as the service is known to allow, if not given.
+        poll: Wait for each whole answer instead of streaming it.
+        ordered: Write the answers in the order of the questions.
+        resume: Go on with a file of answers that exists, or set it aside.
+        retry_started: Ask again what failed after it may have been started, and cost.
+        report: Write a page with the plots.
+        file_format: What is in the file of questions, if its name does not tell.
+        field: The field or column that holds the question; message or question, if not given.
+        encoding: What the file of questions is written in.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    settings = _batch.Settings(
+        source=questions,
+        out=out,
+        format=file_format,
+        encoding=encoding,
+        field=field,
+        bot=(bot or "").strip() or None,
+        user=user.strip() or "cli",
+        limit=limit,
+        rate=rate,
+        poll=poll,
+        ordered=ordered,
+        resume=resume,
+        retry_started=retry_started,
+        report=report,
+    )
+    return _batch.answer_file(output, settings)
 
 
 @app.command

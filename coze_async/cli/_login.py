@@ -19,6 +19,7 @@ from coze_async import (
     ConfigurationError,
     DeviceOAuth,
     FileTokenStore,
+    Limits,
     OAuthToken,
     PKCEOAuth,
     load_oauth_config,
@@ -54,9 +55,10 @@ class Login:
     app: DeviceOAuth | PKCEOAuth
     store: FileTokenStore
 
-    def client(self, transport: "httpx.AsyncBaseTransport | None" = None) -> AsyncCoze:
+    def client(self, transport: "httpx.AsyncBaseTransport | None", limits: Limits) -> AsyncCoze:
         """Return a client that asks as who logged in; None for a transport is httpx's own."""
-        return AsyncCoze(self.app.auth(store=self.store), base_url=self.app.base_url, transport=transport)
+        auth, base_url = self.app.auth(store=self.store), self.app.base_url
+        return AsyncCoze(auth, base_url=base_url, transport=transport, limits=limits)
 
 
 def folder() -> Path:

@@ -32,10 +32,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", **more}
 
 
-def process(arguments: Sequence[str], **settings: str) -> subprocess.Popen[bytes]:
-    """`coze-async` as a process, with pipes for all streams."""
+def process(arguments: Sequence[str], *, program: str = "", **settings: str) -> subprocess.Popen[bytes]:
+    """`coze-async` as a process, or a program that calls it, with pipes for all streams."""
+    what = ["-c", program] if program else ["-m", "coze_async", *arguments]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "coze_async", *arguments],
+        [sys.executable, "-W", "error", *what],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,0 +1,273 @@
+"""`coze-async batch`: questions from a file, answers into a file, however often it is stopped in between."""
+
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from coze_async import Limits, Rate
+from coze_async.cli._answers import LocalAnswers
+from coze_async.cli._batch_input import BadLine, Format, Questions, format_of
+from coze_async.cli._collect import Collector
+from coze_async.cli._connect import EMULATED_BOT, Connection, UsageError, connected
+from coze_async.cli._journal import Journal, set_aside
+from coze_async.cli._output import Output
+from coze_async.cli._progress import Watch, shown
+from coze_async.cli._resume import Earlier, Survey
+from coze_async.cli._summary import Summary, quantile
+from coze_async.cli._words import counted, spent
+
+__all__ = ["Settings", "answer_file"]
+
+# How long the end may take after Ctrl-C, in seconds: chats are cancelled, and what has come is written.
+_ENDING = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        source: The file of questions; `-` for stdin.
+        out: The file of answers.
+        format: What is in the file of questions; None goes by its name.
+        encoding: What it is written in.
+        field: Where the question stands in it.
+        bot: The bot of every question that names none.
+        user: Who asks, for every question that does not say.
+        limit: Chats at once.
+        rate: Chats a minute for each user; 0 for no limit, None for the usual.
+        poll: Look for the answers instead of streaming them.
+        ordered: Write the answers in the order of the questions.
+        resume: Go on with a file of answers that exists.
+        retry_started: Ask those again, too, that may have been started.
+        report: Where a page about it goes.
+    """
+
+    source: str
+    out: Path
+    format: Format | None = None
+    encoding: str = "utf-8"
+    field: str | None = None
+    bot: str | None = None
+    user: str = "cli"
+    limit: int = 16
+    rate: int | None = None
+    poll: bool = False
+    ordered: bool = False
+    resume: bool = True
+    retry_started: bool = False
+    report: Path | None = None
+
+    @property
+    def bad(self) -> Path:
+        """Where the lines go that hold no question."""
+        return self.out.with_name(f"{self.out.name}.bad.jsonl")
+
+    def limits(self, usual: Rate | None) -> Limits:
+        """Return the limits of each user, with a rate for those who have not chosen one."""
+        chosen = usual if self.rate is None else Rate(self.rate, 60.0) if self.rate else None
+        return Limits(chat=chosen, chats_at_once=self.limit)
+
+
+def answer_file(output: Output, settings: Settings) -> int:
+    """Answer the questions of a file; returns the exit code."""
+    with _opened(settings) as questions:
+        if not settings.resume and (old := set_aside(settings.out)):
+            output.note(f"The answers that were in {settings.out} are in {old} now.")
+        with Journal(settings.out) as journal:
+            summary = Summary()
+            earlier = Earlier(journal.answers(), summary, retry_started=settings.retry_started)
+            survey = _surveyed(settings, questions, earlier)
+            limits = settings.limits(Limits().chat), settings.limits(None)
+            with connected(output, *limits) as connection:
+                batch = _Batch(output, settings, connection, journal, summary, earlier, survey)
+                return batch.answer(questions)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Generator[Questions]:
+    """Find the questions; those of stdin are read to their end first, because a file of answers goes with all of them.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be told what is in it.
+    """
+    kind = format_of(settings.source, settings.format)
+    if settings.source != "-":
+        path = Path(settings.source)
+        if not path.is_file():
+            raise UsageError(f"There is no file {settings.source}.")
+        for written in (settings.out, settings.report):
+            if written is not None and written.exists() and written.samefile(path):
+                raise UsageError(f"{written} holds the questions: give another name for what is written.")
+        yield Questions(path, kind, settings.encoding, settings.field, title=settings.source)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin"
+        with path.open("wb") as file:
+            if sys.stdin is None:
+                raise UsageError("There is no stdin to read questions from.")
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield Questions(path, kind, settings.encoding, settings.field, title="stdin")
+
+
+def _surveyed(settings: Settings, questions: Questions, earlier: Earlier) -> Survey:
+    """Read all questions once; the lines that hold none are put aside."""
+    beside = settings.bad.with_name(f"{settings.bad.name}.new")
+    try:
+        with beside.open("wb") as file:
+
+            def put_aside(line: BadLine) -> None:
+                file.write(line.as_json())
+
+            survey = earlier.survey(questions, str(settings.out), put_aside)
+        if survey.bad:
+            beside.replace(settings.bad)
+        else:
+            # Those of an earlier run have been put right.
+            settings.bad.unlink(missing_ok=True)
+    finally:
+        beside.unlink(missing_ok=True)
+    return survey
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Questions, who answers them, and what has become of them."""
+
+    output: Output
+    settings: Settings
+    connection: Connection
+    journal: Journal
+    summary: Summary
+    earlier: Earlier
+    survey: Survey
+
+    def answer(self, questions: Questions) -> int:
+        """Have the questions answered that are not yet; returns the exit code."""
+        bot = self.settings.bot or (EMULATED_BOT if self.connection.is_emulated else None)
+        if bot is None and self.survey.without_bot is not None:
+            raise UsageError(
+                f"Which bot? {self.survey.without_bot.name} of {questions.title} names none. Give --bot ID, set "
+                "COZE_BOT_ID, or give each question a bot_id."
+            )
+        self._announce(bot)
+        with shown(self.output, self.summary, self.survey.questions) as watch:
+            collector = Collector(self.journal, self.summary, watch)
+            answers = LocalAnswers(
+                self.connection.coze.chat.batch(
+                    self.earlier.pending(questions),
+                    bot_id=bot,
+                    user_id=self.settings.user,
+                    limit=self.settings.limit,
+                    ordered=self.settings.ordered,
+                    polling=self.connection.polling if self.settings.poll else None,
+                ),
+                bot_id=bot,
+                user_id=self.settings.user,
+            )
+            is_stopped = self._stopped(partial(collector.collect, answers), collector)
+            watch.close()
+        return self._end(collector, watch, is_stopped=is_stopped)
+
+    def _stopped(self, work: Callable[[], Awaitable[None]], collector: Collector) -> bool:
+        """Do the work; True if somebody has stopped it."""
+        try:
+            with _terminated_like_ctrl_c():
+                self.connection.runner.run(work)
+        except KeyboardInterrupt:
+            # Chats are being cancelled, and what had come is being written.
+            collector.has_ended.wait(_ENDING)
+            return True
+        return False
+
+    def _announce(self, bot: str | None) -> None:
+        survey, out = self.survey, self.settings.out
+        words = f"{counted(survey.questions, 'question')}, {survey.pending:,} to ask"
+        if again := len(self.earlier.again):
+            words += f", {again:,} of them again"
+        if survey.bad:
+            words += f"; {counted(survey.bad, 'line')} without a question: see {self.settings.bad}"
+        self.output.note(f"{words}.")
+        others = self.earlier.bots - {bot, ""}
+        if bot and survey.without_bot and others and bot not in self.earlier.bots:
+            self.output.tell(f"{out} has answers of bot {min(others)}; what is asked now is asked of bot {bot}.")
+
+    def _end(self, collector: Collector, watch: Watch, *, is_stopped: bool) -> int:
+        """Say what has become of it all; returns the exit code."""
+        settings, summary, output = self.settings, self.summary, self.output
+        is_whole = not is_stopped and collector.failure is None
+        if is_whole and self.earlier.again:
+            try:
+                self.journal.without_earlier(self.earlier.again)
+            except OSError as error:
+                output.tell(f"{settings.out} still has the lines of failures that were asked again: {error.strerror}.")
+        output.write(self._results(watch))
+        left = self.survey.questions - summary.count
+        if collector.failure is not None:
+            lost = counted(collector.unwritten, "answer")
+            output.fail(
+                f"{collector.failure}" + (f" {lost} that had come found no room." if collector.unwritten else "")
+            )
+        elif collector.stopped_by is not None:
+            output.fail(f"Nothing more is asked: {collector.stopped_by}")
+        if is_stopped:
+            output.note("Stopped.")
+        self._advise(left)
+        if is_stopped:
+            return 130
+        return 0 if is_whole and not left and not summary.failed and not self.survey.bad else 1
+
+    def _results(self, watch: Watch) -> str:
+        """Return the numbers, for people."""
+        settings, summary = self.settings, self.summary
+        latencies = summary.latencies
+        lines = [f"{summary.answered:,} of {counted(self.survey.questions, 'question')} answered."]
+        if summary.failed:
+            kinds = ", ".join(f"{name} {count:,}" for name, count in summary.failed.most_common())
+            lines.append(f"  failed     {sum(summary.failed.values()):,}: {kinds}")
+        if self.survey.bad:
+            lines.append(f"  bad lines  {self.survey.bad:,}, see {settings.bad}")
+        if latencies:
+            middle, high = spent(quantile(latencies, 0.5)), spent(quantile(latencies, 0.95))
+            lines.append(f"  latency    p50 {middle}, p95 {high}, longest {spent(latencies[-1])}")
+        if sum(summary.tokens):
+            given, written = summary.tokens
+            lines.append(f"  tokens     {given + written:,} ({given:,} in, {written:,} out)")
+        if watch.done:
+            lines.append(f"  time       {spent(watch.elapsed)}, {watch.rate:.1f} questions a second")
+        lines.append(f"  answers    {settings.out}")
+        return "\n".join(lines) + "\n"
+
+    def _advise(self, left: int) -> None:
+        """Say how to go on."""
+        summary = self.summary
+        again = sum(summary.failed.values()) - summary.may_have_cost
+        same = "the same command" if self.settings.resume else "the command without --no-resume"
+        if left or again:
+            self.output.note(f"Run {same} again: it asks what has no answer yet ({left + again:,}), and nothing else.")
+        if summary.may_have_cost:
+            what = "it" if summary.may_have_cost == 1 else "they"
+            self.output.note(
+                f"{summary.may_have_cost:,} failed after {what} may have been started, and cost; "
+                "--retry-started asks again."
+            )
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Generator[None]:
+    """Let the usual way to end a service end this as cleanly as a person does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
