@@ -159,7 +159,7 @@ class CloudWire:
         return lambda event: b"event: %b\ndata: %b\n\n" % (event.name.encode(), json_bytes(event.data))
 
     def workflow_events(self) -> Encode:
-        """Writes the events of a workflow: three lines with a space, ids from 0; heart-beats have none."""
+        """Writes the events of a workflow: always three lines with a space, ids from 0."""
         return _numbered(0)
 
 
@@ -167,8 +167,7 @@ def _numbered(first: int) -> Encode:
     numbers = itertools.count(first)
 
     def encode(event: Event) -> bytes:
-        number = "" if event.name == "PING" else f"id: {next(numbers)}\n"
-        return f"{number}event: {event.name}\ndata: ".encode() + json_bytes(event.data) + b"\n\n"
+        return f"id: {next(numbers)}\nevent: {event.name}\ndata: ".encode() + json_bytes(event.data) + b"\n\n"
 
     return encode
 

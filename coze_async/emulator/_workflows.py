@@ -29,7 +29,7 @@ from ._world import RecordedRequest, World
 
 _GATEWAY_SECONDS = 90.0  # the gateway cuts a run without stream (coze.cn docs, workflow_run)
 _MOST_RESUMES = 3  # coze.cn docs, workflow_resume
-_HEART_BEAT = b'event: PING\ndata: {"content":"{}"}\n\n'
+_HEART_BEAT = Event("PING", {"content": "{}"})
 
 
 async def run(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -227,6 +227,7 @@ def _history(world: World, found: RunState) -> dict[str, Any]:
                 "node_id": str(100000 + number),
                 "node_execute_uuid": _node_uuid(found, number),
                 "is_finish": not running,
+                "update_time": world.state.unix_time(),
             }
             for number, node in enumerate(found.script.nodes, 1)
         },

@@ -165,7 +165,7 @@ class World:
         *,
         pace: float | None = None,
         keep_alive: int = 0,
-        heart_beat: bytes = b": keep-alive\n\n",
+        heart_beat: Event | bytes = b": keep-alive\n\n",
         raw: Sequence[bytes] | bytes | None = None,
         error: Callable[[int, str], Event] = lambda code, msg: Event("error", {"code": code, "msg": msg}),
         on_close: Callable[[], None] | None = None,
@@ -177,10 +177,10 @@ class World:
             for chunk in [raw] if isinstance(raw, bytes) else raw or ():
                 yield delay, chunk
             for count, event in enumerate(events):
-                chunk = encode(event)
+                before = b""
                 if keep_alive and count and count % keep_alive == 0:
-                    chunk = heart_beat + chunk
-                yield (delay if event.wait else 0.0), chunk
+                    before = encode(heart_beat) if isinstance(heart_beat, Event) else heart_beat
+                yield (delay if event.wait else 0.0), before + encode(event)
 
         body = Body(steps(), self.opened, error=lambda code, msg: encode(error(code, msg)), on_close=on_close)
         return EmulatedResponse(200, self.wire.stream_headers(), body)

@@ -260,6 +260,7 @@ async def workflows(coze: AsyncCoze) -> None:
     (running,) = whole(await coze.workflows.runs.run_histories.retrieve(**ids))
     (node,) = (running.node_execute_status or {}).values()
     uuid = node["node_execute_uuid"]
+    assert node["update_time"] == running.update_time
     retrieve = coze.workflows.runs.run_histories.execute_nodes.retrieve
     assert (running.execute_status, (await retrieve(**ids, node_execute_uuid=uuid)).is_finish) == ("Running", False)
     await anyio.sleep(2)

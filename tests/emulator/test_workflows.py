@@ -153,6 +153,8 @@ async def test_heart_beats_raw_bodies_and_streams_left_early() -> None:
         emulator.workflow("w-1", WorkflowScript("end", nodes=[Node("A", "one two")], keep_alive=1))
         text = (await coze.http.post(STREAM, json=body())).text
         assert text.count('event: PING\ndata: {"content":"{}"}\n\nid: ') == 3
+        # Every event has its three lines, a heart-beat too, so that no number is missing for who looks for lost ones.
+        assert [event.split("\n")[0] for event in text.split("\n\n") if event] == [f"id: {n}" for n in range(7)]
         emulator.workflow("w-1", WorkflowScript(raw=b"id:0\nevent: Done\ndata: {}\n\n"))
         assert names(await coze.events(STREAM, body())) == ["Done"]
         emulator.workflow("w-1", WorkflowScript("end", nodes=[Node("A", "")], seconds=2))
