@@ -2,6 +2,7 @@
 # Needs Python 3.11 or newer and nothing else.
 #
 #   . scripts/_env.sh; need cli emulator test     extras and dependency groups of pyproject.toml
+#                      need_node                  the JavaScript package that tests/interop needs
 #
 # COZE_ASYNC_VENV names another place for the environment.
 
@@ -55,4 +56,21 @@ PYTHON
         }
         echo "$stamp" >>"$venv/installed"
     done
+}
+
+# What tests/interop/js/package.json names goes to $venv/node. Where that cannot be, its tests are skipped (in CI they fail).
+need_node() {
+    command -v npm >/dev/null 2>&1 || {
+        echo "No npm here: the tests with the official JavaScript SDK need Node 18 or newer, and are left out." >&2
+        return
+    }
+    stamp="node $(cksum <tests/interop/js/package.json)"
+    grep -qsxF "$stamp" "$venv/installed" && return
+    echo "Installing the official JavaScript SDK for tests/interop …" >&2
+    mkdir -p "$venv/node" && cp tests/interop/js/package.json "$venv/node/" &&
+        (cd "$venv/node" && npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts --fetch-retries 1) || {
+        echo "Installing failed. Is an npm registry reachable from here? The tests with it are left out." >&2
+        return
+    }
+    echo "$stamp" >>"$venv/installed"
 }

@@ -2,6 +2,7 @@
 
 import pytest
 from interop.peers import Disagreement, Outcome, Peer, judge, judge_completeness, need_modules
+from interop.sdks import PAGE, page
 
 KNOWN = Disagreement("ValueError: odd", "It wants something even.")
 NAMES = ["a.b", "a.c (with d)"]
@@ -57,3 +58,7 @@ def test_what_is_missing_skips_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPa
     with pytest.raises(pytest.fail.Exception, match="no_such_module"):
         need_modules("no_such_module")
     need_modules("pytest")
+
+
+def test_the_page_tells_what_is_known() -> None:
+    assert PAGE.read_text("utf-8") == page(), "Run: PYTHONPATH=tests python -m interop.sdks"

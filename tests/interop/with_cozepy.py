@@ -963,9 +963,12 @@ def aside() -> Any:
 
 
 def methods(client: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Name every method that the SDK has for the HTTP API."""
+    """Name every method that the SDK has; its WebSockets, which are more than methods, go by one name."""
     for name in dir(client):
-        if name.startswith("_") or name == "websockets":
+        if name == "websockets":
+            yield name
+            continue
+        if name.startswith("_"):
             continue
         found = inspect.getattr_static(client, name)
         if inspect.isfunction(found):
