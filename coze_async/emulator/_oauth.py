@@ -146,6 +146,9 @@ class OAuthServer:
         """Return where the browser is sent after the person has answered."""
         client_id, redirect_uri = query.get("client_id", ""), query.get("redirect_uri", "")
         app = self._app(client_id)
+        if not redirect_uri.isprintable():
+            # It becomes a header of the answer, and a new line there would be another one.
+            raise OAuthRefusal("invalid_request", "redirect_uri holds characters that no address has")
         if not redirect_uri or (app.redirect_uris and redirect_uri not in app.redirect_uris):
             raise OAuthRefusal("invalid_request", "redirect_uri is not registered")
         if query.get("response_type") != "code":

@@ -178,6 +178,12 @@ async def test_the_page_refuses_what_is_not_registered_or_not_known(query: dict[
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("end", ["\r\nset-cookie: a=b", "\n", "\0"])
+async def test_an_address_that_would_write_another_header_is_refused(end: str) -> None:
+    response = await opened(Emulator(), redirect_uri=f"https://a.example/{end}")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
 async def test_a_code_is_good_once_for_ten_minutes_at_its_address_and_with_the_secret() -> None:
     emulator = Emulator()
     emulator.oauth.register(OAuthApp("app", secret="s"))
