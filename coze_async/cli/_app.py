@@ -183,9 +183,9 @@ def batch(
 ) -> int:
     """Ask a bot every question of a file, and write the answers into another.
 
-    The file holds JSON lines such as {"id": "q-1", "message": "你好"}, CSV with a header, or a question on each line.
-    A question may have a bot_id, user_id, conversation_id, custom_variables, meta_data and parameters of its own.
-    Stop it whenever you like: the same command again asks what has no answer yet, and nothing twice.
+    The file holds a question on each line, JSON such as {"id": "q-1", "message": "你好"}, or CSV.
+    A question may have a bot_id, user_id, conversation_id and custom_variables of its own.
+    Stop it whenever you like: the same command again asks what has no answer yet.
 
     Args:
         questions: The file of questions; - reads stdin.

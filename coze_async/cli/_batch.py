@@ -19,9 +19,10 @@ from coze_async.cli._connect import EMULATED_BOT, Connection, UsageError, connec
 from coze_async.cli._journal import Journal, set_aside
 from coze_async.cli._output import Output
 from coze_async.cli._progress import Watch, shown
+from coze_async.cli._report import Facts, write_page
 from coze_async.cli._resume import Earlier, Survey
 from coze_async.cli._summary import Summary, quantile
-from coze_async.cli._words import counted, spent
+from coze_async.cli._words import counted, often, spent
 
 __all__ = ["Settings", "answer_file"]
 
@@ -209,6 +210,7 @@ class _Batch:
             except OSError as error:
                 output.tell(f"{settings.out} still has the lines of failures that were asked again: {error.strerror}.")
         output.write(self._results(watch))
+        is_reported = settings.report is None or self._reported(settings.report, collector)
         left = self.survey.questions - summary.count
         if collector.failure is not None:
             lost = counted(collector.unwritten, "answer")
@@ -222,7 +224,7 @@ class _Batch:
         self._advise(left)
         if is_stopped:
             return 130
-        return 0 if is_whole and not left and not summary.failed and not self.survey.bad else 1
+        return 0 if is_whole and is_reported and not left and not summary.failed and not self.survey.bad else 1
 
     def _results(self, watch: Watch) -> str:
         """Return the numbers, for people."""
@@ -241,9 +243,23 @@ class _Batch:
             given, written = summary.tokens
             lines.append(f"  tokens     {given + written:,} ({given:,} in, {written:,} out)")
         if watch.done:
-            lines.append(f"  time       {spent(watch.elapsed)}, {watch.rate:.1f} questions a second")
+            lines.append(f"  time       {spent(watch.elapsed)}, {often(watch.rate)}")
         lines.append(f"  answers    {settings.out}")
         return "\n".join(lines) + "\n"
+
+    def _reported(self, path: Path, collector: Collector) -> bool:
+        """Write the page; False if it cannot be written."""
+        settings = self.settings
+        reason = collector.stopped_by or (str(collector.failure) if collector.failure else None)
+        bots = sorted({*self.earlier.bots, settings.bot or ""} - {""})
+        facts = Facts(settings.source, str(settings.out), self.survey.questions, self.survey.bad, bots, reason)
+        try:
+            write_page(path, self.summary, facts)
+        except OSError as error:
+            self.output.fail(f"{path} cannot be written: {error.strerror}.")
+            return False
+        self.output.write(f"  report     {path}\n")
+        return True
 
     def _advise(self, left: int) -> None:
         """Say how to go on."""

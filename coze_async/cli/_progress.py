@@ -79,7 +79,7 @@ class _Lines(Watch):
             return
         self._due = self.elapsed + _BETWEEN_LINES
         left = self._total - self._summary.count
-        remaining = f", about {spent(left / self.rate)} left" if self.rate and left else ""
+        remaining = f", about {spent(max(1.0, left / self.rate))} left" if self.rate and left else ""
         self._output.note(f"{self._summary.count:,} of {self._total:,}: {self.words}{remaining}")
 
 

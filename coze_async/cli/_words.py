@@ -1,6 +1,6 @@
 """Numbers and times, as people say them."""
 
-__all__ = ["counted", "short", "spent"]
+__all__ = ["counted", "often", "short", "spent"]
 
 
 def counted(number: int, word: str) -> str:
@@ -14,6 +14,11 @@ def short(number: int) -> str:
         if number >= size:
             return f"{number / size:.{0 if number >= 100 * size else 1}f} {unit}"
     return str(number)
+
+
+def often(rate: float) -> str:
+    """Return how often something happens, from how often it does in a second."""
+    return f"{rate:.1f} a second" if rate >= 0.95 else f"{60 * rate:.1f} a minute"
 
 
 def spent(seconds: float) -> str:

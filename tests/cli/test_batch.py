@@ -404,6 +404,40 @@ def test_a_second_ctrl_c_does_not_wait(folder: Path, emulator: Emulator, monkeyp
     assert batch("q.jsonl", "--limit", "4") == 130
 
 
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_written_about_all_runs_together(folder: Path, emulator: Emulator, capsys: Captured) -> None:
+    put("q.jsonl", *map(str, range(20)))
+    emulator.bot("b-1", lambda given: Script("Yes", usage=Usage(10, 20)))
+    emulator.fail(Code(4011, "no tokens left"), on="POST /v3/chat")
+    assert batch("q.jsonl", "--limit", "1", "--report", "r.html") == 1
+    report = Path("r.html").read_text(encoding="utf-8")
+    assert "<h1>0 of 20 questions answered</h1>" in report
+    assert "Ended early: POST /v3/chat was refused (code 4011)" in report
+    assert capsys.readouterr().out.endswith("  answers    a.jsonl\n  report     r.html\n")
+    assert batch("q.jsonl", "--report", "r.html") == 0
+    report = Path("r.html").read_text(encoding="utf-8")
+    assert "<h1>20 of 20 questions answered</h1>" in report
+    assert "<b>q.jsonl</b> → <b>a.jsonl</b> · bot b-1 · " in report
+    assert "Ended early" not in report
+    # Without anything to ask it is written all the same.
+    Path("r.html").unlink()
+    assert batch("q.jsonl", "--report", "r.html") == 0
+    assert "<h1>20 of 20 questions answered</h1>" in Path("r.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_written_spoils_nothing_else(
+    folder: Path, emulator: Emulator, capsys: Captured
+) -> None:
+    put("q.jsonl", "a")
+    assert batch("q.jsonl", "--report", "no/r.html") == 1
+    out, err = capsys.readouterr()
+    assert "1 of 1 question answered." in out
+    assert err.endswith("error: no/r.html cannot be written: No such file or directory.\n")
+    assert len(answers()) == 1
+
+
 # --- processes that end without a word --------------------------------------------------------------------------------
 
 

@@ -16,7 +16,16 @@ from coze_async.cli._output import Output
 from coze_async.emulator import Emulator
 
 Captured = pytest.CaptureFixture[str]
-COMMANDS = [["chat"], ["workflow"], ["workflow", "run"], ["workflow", "resume"], ["emulator"], ["login"], ["doctor"]]
+COMMANDS = [
+    ["chat"],
+    ["batch"],
+    ["workflow"],
+    ["workflow", "run"],
+    ["workflow", "resume"],
+    ["emulator"],
+    ["login"],
+    ["doctor"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -15,7 +15,7 @@ from coze_async.cli._batch_item import Origin
 from coze_async.cli._output import Output
 from coze_async.cli._progress import shown
 from coze_async.cli._summary import Summary, quantile
-from coze_async.cli._words import counted, short, spent
+from coze_async.cli._words import counted, often, short, spent
 
 Captured = pytest.CaptureFixture[str]
 
@@ -69,6 +69,12 @@ def test_nothing_has_no_quantile() -> None:
 )  # fmt: skip
 def test_a_time_is_said_as_people_say_it(seconds: float, words: str) -> None:
     assert spent(seconds) == words
+
+
+def test_how_often_something_happens_is_said_as_people_say_it() -> None:
+    assert [often(rate) for rate in (27.84, 1.0, 0.96, 0.9, 0.05)] == [
+        "27.8 a second", "1.0 a second", "1.0 a second", "54.0 a minute", "3.0 a minute",
+    ]  # fmt: skip
 
 
 def test_numbers_are_said_as_people_say_them() -> None:
