@@ -72,6 +72,9 @@ if TYPE_CHECKING:
         Rate,
         Slot,
     )
+    from coze_async._limits_redis import (
+        RedisLimiter,
+    )
     from coze_async._oauth import (
         DeviceOAuth,
         OAuthAuth,
@@ -204,6 +207,7 @@ _NAMES = {
         "Rate",
         "Slot",
     ),
+    "coze_async._limits_redis": ("RedisLimiter",),
     "coze_async._oauth": (
         "DeviceOAuth",
         "OAuthAuth",
@@ -346,6 +350,7 @@ __all__ = [
     "Rate",
     "RateLimitError",
     "Recorder",
+    "RedisLimiter",
     "Replay",
     "RequestTimeoutError",
     "Retry",

@@ -24,7 +24,7 @@ __all__ = ["KINDS", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rat
 _TICK = 1e-6
 
 # Polls in flight may use this part of the account's rate together; the rest is kept for what starts something.
-_SHARE_OF_POLLS = 0.5
+SHARE_OF_POLLS = 0.5
 
 # Every so many turns, so many users are looked at whether they are idle.
 _SWEEP_EVERY, _SWEPT = 16, 8
@@ -218,9 +218,9 @@ class Slot:
 
 
 class Limiter(ABC):
-    """What a client asks before it sends. `LocalLimiter` serves one process; give your own as `limiter=`.
+    """What a client asks before it sends. `LocalLimiter` serves one process, `RedisLimiter` many.
 
-    A limiter of your own needs the three abstract methods; what the others do by default holds nothing back.
+    A limiter of your own, given as `limiter=`, needs the three abstract methods; what the others do by default holds nothing back.
     """
 
     @abstractmethod
@@ -531,7 +531,7 @@ class LocalLimiter(Limiter):
 
         def paced(interval: float) -> float:
             rates = self._limits.account_rates(kind)
-            return max([interval, *(self._pollers[name] / (_SHARE_OF_POLLS * rate.limit) for name, rate in rates)])
+            return max([interval, *(self._pollers[name] / (SHARE_OF_POLLS * rate.limit) for name, rate in rates)])
 
         self._pollers.update(names)
         try:

@@ -30,6 +30,8 @@ ROWS: list[set[str]] = [
         "_upload_cache",
         "_tally",
     },
+    {"_limits_gates", "_redis"},
+    {"_limits_redis"},
     {"_config", "_token", "_recording", "_masking"},
     {"_token_endpoint", "_token_store", "_recorder"},
     {"_auth", "_connection", "_replay", "_fast"},

@@ -68,6 +68,7 @@ from coze_async import (
     Rate,
     RateLimitError,
     Recorder,
+    RedisLimiter,
     Replay,
     RequestTimeoutError,
     Retry,
@@ -456,6 +457,11 @@ async def limits(limiter: Limiter) -> None:
     assert_type(slot.release(), None)
     assert_type(limiter.push_back("chat", None, 1.5), None)
     as_limiter(LocalLimiter())
+    shared = RedisLimiter("redis://localhost", Limits(), prefix="coze", lease=30.0, timeout=2.0, on_redis_down="local")
+    as_limiter(shared)
+    async with shared as entered:
+        assert_type(entered, RedisLimiter)
+        assert_type((entered.limits, entered.processes), tuple[Limits, int])
 
 
 async def recordings(transport: httpx.AsyncBaseTransport) -> None:

@@ -1,0 +1,152 @@
+"""The queues of one process, before whatever keeps the limits: nobody is forgotten, and nobody overtakes."""
+
+from collections import Counter, deque
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coze_async._limits_gates import Answer, Ask, Gate, Gates, Place
+
+LANES, PLACES = ("user a", "user b", "account"), ("chats of a", "chats of b", "chats")
+WINDOW = 10.0
+
+
+class Keeper:
+    """Keeps the limits in the plainest way, and answers."""
+
+    def __init__(self, limits: dict[str, int]) -> None:
+        self.limits = limits
+        self.turns: dict[str, deque[float]] = {name: deque() for name in LANES}
+        self.taken: Counter[str] = Counter()
+
+    def state(self, name: str, now: float) -> tuple[int, float]:
+        limit = self.limits[name]
+        if name in PLACES:
+            return (limit - self.taken[name], 0.0) if self.taken[name] < limit else (0, 0.05)
+        turns = [turn for turn in self.turns[name] if turn + WINDOW > now]
+        return (limit - len(turns), 0.0) if len(turns) < limit else (0, turns[-limit] + WINDOW - now)
+
+    def answer(self, ask: Ask, now: float) -> Answer:
+        names = [gate.key for gate in ask.gates]
+        granted_at = None
+        if all(self.state(name, now)[0] > 0 for name in names):
+            granted_at = round(now * 1e6)
+            for name in names:
+                if name in PLACES:
+                    self.taken[name] += 1
+                else:
+                    self.turns[name].append(now)
+        return ask, granted_at, [self.state(name, now) for name in names]
+
+
+class Process:
+    """The gates of one process, what was asked, and what was answered, in order."""
+
+    def __init__(self, limits: dict[str, int]) -> None:
+        self.gates = Gates()
+        self.keeper = Keeper(limits)
+        self.now = 0.0
+        self.asked: list[Ask] = []
+        self.granted: list[Ask] = []
+        self.in_flight: list[Ask] = []
+        self.held: list[Ask] = []
+        self.elsewhere: list[str] = []
+
+    def gate(self, name: str) -> Gate:
+        kind = Place if name in PLACES else Gate
+        most = self.keeper.limits[name]
+        return self.gates.known.setdefault(name, kind(name, (name, "", ""), most))
+
+    def ask(self, names: tuple[str, ...]) -> None:
+        ask = Ask([self.gate(name) for name in names], is_turn=names[0] in LANES)
+        self.asked.append(ask)
+        self.gates.submit(ask)
+
+    def send(self) -> None:
+        self.in_flight += self.gates.take(3)
+
+    def receive(self) -> None:
+        answers = [self.keeper.answer(ask, self.now) for ask in self.in_flight]
+        self.in_flight = []
+        granted = [ask for ask, at, _ in answers if at is not None]
+        for ask in granted:
+            for gate in ask.gates:
+                if isinstance(gate, Place):
+                    gate.held += 1
+        self.granted += granted
+        self.held += [ask for ask in granted if not ask.is_turn]
+        unused = self.gates.answered(answers, self.now)
+        assert unused == [ask for ask in granted if ask.is_gone]
+
+    def leave(self, number: int) -> None:
+        left = [ask for ask in self.asked if not ask.is_gone and not ask.event.is_set()]
+        if left:
+            self.gates.withdraw(left[number % len(left)])
+
+    def give_back(self) -> None:
+        if self.held:
+            for gate in self.held.pop(0).gates:
+                assert isinstance(gate, Place)
+                gate.held -= 1
+                self.keeper.taken[gate.key] -= 1
+                self.gates.given_back(gate)
+
+    def take_elsewhere(self, name: str) -> None:
+        if self.keeper.taken[name] < self.keeper.limits[name]:
+            self.keeper.taken[name] += 1
+            self.elsewhere.append(name)
+
+    def give_back_elsewhere(self) -> None:
+        """Let another process release a place: nobody here is told."""
+        if self.elsewhere:
+            self.keeper.taken[self.elsewhere.pop()] -= 1
+
+    def wait(self) -> None:
+        self.now += 1.0
+        self.gates.open_due(self.now)
+
+
+QUESTIONS = st.sampled_from(
+    [("user a", "account"), ("user b", "account"), ("account",), ("chats of a", "chats"), ("chats of b", "chats")]
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), QUESTIONS),
+        st.tuples(st.just("leave"), st.integers(0, 9)),
+        st.tuples(st.just("take_elsewhere"), st.sampled_from(PLACES)),
+        st.sampled_from([("send",), ("receive",), ("give_back",), ("wait",), ("give_back_elsewhere",)]),
+        st.sampled_from([("send",), ("receive",)]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.integers(1, 3), min_size=6, max_size=6), STEPS)
+def test_everyone_who_stays_is_let_through_in_order_whatever_happens_to_the_others(
+    limits: list[int], steps: list[tuple[object, ...]]
+) -> None:
+    process = Process(dict(zip((*LANES, *PLACES), limits, strict=True)))
+    for name, *arguments in steps:
+        getattr(process, str(name))(*arguments)
+    for number in range(2000):
+        if not any(gate.asks for gate in process.gates.known.values()):
+            break
+        process.send()
+        process.receive()
+        process.give_back_elsewhere()
+        if not any(gate.asks for gate in process.gates.known.values() if isinstance(gate, Place)) or number % 20 == 0:
+            process.give_back()
+        process.wait()
+    while process.held:
+        process.give_back()
+    stayed = [ask for ask in process.asked if not ask.is_gone]
+    assert all(ask.event.is_set() for ask in stayed)
+    # In the order in which they asked, among those who asked for the same.
+    for names in {tuple(gate.key for gate in ask.gates) for ask in stayed}:
+        same = [ask for ask in stayed if tuple(gate.key for gate in ask.gates) == names]
+        assert [ask for ask in process.granted if ask in same] == same
+    # Nobody needs a gate any more, so none is remembered.
+    for gate in list(process.gates.known.values()):
+        process.gates.drop(gate)
+    assert not process.gates.known
