@@ -20,7 +20,7 @@ VALUES: dict[str, list[Any]] = {
     "conversation_id": ["7", "", 7, None],
     "status": ["created", "completed", "compleated", None],
     "last_error": [{"code": 0, "msg": ""}, {"code": 4000, "msg": "no"}, None, ""],
-    "usage": [{"token_count": 3}, None, 7],
+    "usage": [{"token_count": 3}, {"token_count": 3, "unheard_of": None}, None, 7],
     "code": [4000, "4000", None],
     "msg": ["no", "null"],
     "run_record_item": [{"id": "8", "conversation_id": "6"}, None, "{}"],
@@ -46,6 +46,10 @@ def told(event: Event) -> object:
 @given(st.sampled_from(NAMES), FACTS)
 @example(NAMES[0], {"id": "9", "conversation_id": "7", "status": "created"})
 @example(NAMES[3], {"id": "9", "conversation_id": "7", "status": "failed", "last_error": {"code": 4000, "msg": "no"}})
+@example(NAMES[2], {"id": "9", "conversation_id": "7", "status": "x", "run_record_item": {"id": "8"}})
+@example(NAMES[2], {"id": "9", "conversation_id": "7", "status": "x", "usage": None})
+@example(NAMES[2], {"id": "9", "conversation_id": "7", "status": "x", "usage": {"unheard_of": None}})
+@example(NAMES[2], {"id": "9", "conversation_id": "7"})
 def test_both_ways_to_a_chat_end_in_the_same_event(name: str, facts: dict[str, Any]) -> None:
     event = Event(name.encode(), json.dumps(facts).encode(), b"")
     short = told(event)

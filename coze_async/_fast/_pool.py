@@ -41,9 +41,7 @@ class Pool:
         self._is_closed = False
 
     def idle(self, origin: Origin) -> Connection | None:
-        """Return a connection that is free, None if there is none or others wait for one."""
-        if self._waiting:
-            return None
+        """Return a connection that is free; None if there is none, as always while somebody waits for one."""
         free = self._idle.get(origin)
         while free:
             connection, _ = free.popitem()

@@ -53,12 +53,12 @@ class Tls:
         for begin in range(0, len(view) or 1, _SLICE):
             self._incoming.write(view[begin : begin + _SLICE])
             try:
-                while not self.is_over:
-                    pieces.append(read(_SLICE))
+                # Nothing to read means that there will be nothing; what has not come yet is an error of its own.
+                while piece := read(_SLICE):
+                    pieces.append(piece)
+                self.is_over = True
             except ssl.SSLWantReadError:
                 pass
-            except ssl.SSLZeroReturnError:
-                self.is_over = True
         self._encrypt_waiting()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

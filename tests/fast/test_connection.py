@@ -209,3 +209,47 @@ def test_compressed_bodies_are_the_business_of_httpx() -> None:
     answer = OK + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
     outcome = anyio.run(spoken, [answer])
     assert outcome.body == packed
+
+
+async def test_a_farewell_takes_a_free_connection_out_of_use_at_once() -> None:
+    lost: list[Connection] = []
+    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=lambda _: None, lost=lost.append)
+    connection.connection_made(Wire())
+    connection.begin(b"GET", b"")
+    connection.data_received(OK + b"Content-Length: 0\r\n\r\n")
+    connection.release()
+    assert connection.is_open
+    connection.eof_received()
+    assert not connection.is_open
+    connection.connection_lost(None)
+    assert lost == [connection]
+
+
+async def test_who_reads_while_another_closes_comes_to_the_end() -> None:
+    loop = asyncio.get_running_loop()
+    connection = Connection(("http", "a", 80, "a"), loop, freed=lambda _: None, lost=lambda _: None)
+    connection.connection_made(Wire())
+    connection.begin(b"GET", b"")
+    connection.data_received(CHUNKED)
+    answer = Answer(connection, None)
+    loop.call_later(1.0, lambda: asyncio.ensure_future(answer.aclose()))
+    with pytest.raises(StopAsyncIteration), anyio.fail_after(5):
+        await anext(answer)
+
+
+async def test_a_connection_is_free_when_the_last_byte_is_handed_out() -> None:
+    kept: list[Connection] = []
+    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=kept.append, lost=lambda _: None)
+    connection.connection_made(Wire())
+    connection.begin(b"GET", b"")
+    connection.data_received(OK + b"Content-Length: 5\r\n\r\nhello")
+    answer = Answer(connection, None)
+    assert await anext(answer) == b"hello"
+    assert kept == [connection]
+    # What the next answer brings is not read by this one.
+    connection.begin(b"GET", b"")
+    connection.data_received(OK + b"Content-Length: 5\r\n\r\nother")
+    with pytest.raises(StopAsyncIteration):
+        await anext(answer)
+    await answer.aclose()
+    assert (connection.pieces, connection.is_open) == ([b"other"], True)

@@ -1,5 +1,6 @@
 """TLS: the right server, whole answers, keys that change, and little memory."""
 
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -21,6 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from coze_async._fast._tls import Tls
 
 HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
 NOW = dt.datetime.now(dt.UTC)
@@ -251,3 +254,35 @@ async def test_a_server_that_closes_an_idle_connection_is_noticed(authority: Aut
             while server.closed < number:
                 await anyio.lowlevel.checkpoint()
     assert server.connections == 3
+
+
+async def test_an_end_that_only_tls_tells_of_is_an_end(authority: Authority) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"\r\nall of it")
+        assert isinstance(visitor.stream, anyio.streams.tls.TLSStream)
+        # It waits for the client's own farewell, with the socket still open.
+        await visitor.stream.unwrap()
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST))) as server,
+        client(context=authority.trusting) as http,
+    ):
+        assert (await http.get(server.url)).text == "all of it"
+
+
+def test_what_comes_with_the_last_of_the_handshake_is_not_left_lying(authority: Authority) -> None:
+    """With TLS 1.2 the server speaks last in the handshake, and may go on in the same packet."""
+    context = authority.server(LOCALHOST)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    tls = Tls(authority.trusting(), "127.0.0.1")
+    data = b""
+    while not tls.handshake(data):
+        incoming.write(tls.outgoing())
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+            server.write(b"early")
+        data = outgoing.read()
+    assert tls.decrypt(b"") == b"early"
