@@ -24,7 +24,7 @@ from coze_async._retry import may_have_started
 from coze_async._tally import TALLY, Tally
 from coze_async.models import Usage
 
-__all__ = ["STOP_ON", "FanOut", "Items", "Outcome", "fan_out"]
+__all__ = ["STOP_ON", "FanOut", "Items", "Outcome", "ends_batch", "fan_out"]
 
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
@@ -296,7 +296,7 @@ class FanOut(Generic[I, R]):
 
     def _hand_out(self, outcome: Outcome[I, R]) -> None:
         error = outcome.error
-        if error is not None and self.stopped_by is None and self._stops(error):
+        if error is not None and self.stopped_by is None and ends_batch(error, self._stop_on):
             self.stopped_by = error
             self._has_ended = True
             if self._taking is not None:
@@ -311,14 +311,6 @@ class FanOut(Generic[I, R]):
                 self._ready.append(due)
                 self._due += 1
         self._wake()
-
-    def _stops(self, error: Exception) -> bool:
-        if isinstance(error, self._stop_on):
-            return True
-        # A quota that ran out may show in a chat or run that had been started.
-        if not isinstance(error, ChatFailedError | WorkflowError):
-            return False
-        return class_of(error.code, None) is QuotaError and issubclass(QuotaError, self._stop_on)
 
     def _wake(self) -> None:
         """Tell who waits for an outcome that there is one, or that there will be none."""
@@ -357,6 +349,16 @@ def fan_out(
         ConfigurationError: an argument cannot be right.
     """
     return FanOut(function, items, limit=limit, ordered=ordered, stop_on=stop_on)
+
+
+def ends_batch(error: Exception, stop_on: type[Exception] | tuple[type[Exception], ...] = STOP_ON) -> bool:
+    """Return whether what went wrong with one item will go wrong with the next ones too."""
+    if isinstance(error, stop_on):
+        return True
+    # A quota that ran out may show in a chat or run that had been started.
+    if not isinstance(error, ChatFailedError | WorkflowError):
+        return False
+    return class_of(error.code, None) is QuotaError and issubclass(QuotaError, stop_on)
 
 
 def _is_cancelled() -> bool:
