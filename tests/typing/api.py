@@ -116,6 +116,7 @@ from coze_async.models import (
     Transcription,
     VariableValue,
 )
+from coze_async.taskiq import ChatBroker, NotAskedError, Producer, Rules, Worker
 
 
 async def token() -> str:
@@ -473,6 +474,25 @@ async def recordings(transport: httpx.AsyncBaseTransport) -> None:
     assert_type((playing.left, playing.requests), tuple[list[str], list[httpx.Request]])
     assert_type(await playing.side_effect(playing.requests[0]), httpx.Response)
     AsyncCoze("any", transport=Recorder("again.jsonl", playing))
+
+
+async def many_machines(coze: AsyncCoze, items: list[ChatItem]) -> None:
+    """What belongs to a queue of chats."""
+    broker = ChatBroker("redis://localhost", queue="q", rules=Rules(maxlen=10, idle_timeout=5.0), tell=as_text)
+    assert_type(broker.url, str)
+    worker = Worker(broker, coze, at_once=3, grace=1.0)
+    await worker.run()
+    worker.finish()
+    worker.give_back()
+    assert_type((worker.answered, worker.failed, worker.given_back, worker.in_hand), tuple[int, int, int, int])
+    async with Producer(broker, run="monday") as producer:
+        assert_type(producer.run, str)
+        assert_type(await producer.ask("Hi", bot_id="b", user_id="u", key="1", polling=Polling()), ChatResult)
+        async with producer.batch(items, bot_id="b", key=lambda item: str(item.key)) as outcomes:
+            async for outcome in outcomes:
+                assert_type(outcome, Outcome[ChatItem, ChatResult])
+                if isinstance(outcome.error, NotAskedError):
+                    assert_type(outcome.attempts, int)
 
 
 async def errors(call: Callable[[], Awaitable[object]]) -> None:

@@ -1,0 +1,666 @@
+"""Chats on many machines: nothing is lost, nothing is asked twice, whoever dies. With a real redis-server."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+from redis.asyncio import Redis
+from redis_server import BINARY, RedisServer
+
+from coze_async import (
+    AsyncCoze,
+    ChatFailedError,
+    ConfigurationError,
+    CozeError,
+    Limits,
+    Message,
+    MessageObject,
+    NotFoundError,
+    Outcome,
+    Polling,
+    QuotaError,
+    TransportError,
+    Usage,
+    fan_out,
+)
+from coze_async._parcels import Answer, Parcel
+from coze_async._queue import Claim
+from coze_async._tally import TALLY, Tally
+from coze_async.emulator import ChatInput, Emulator, Failure, Refuse, Script
+from coze_async.models import Chat, ChatResult
+from coze_async.taskiq import ChatBroker, NotAskedError, Producer, Rules, Worker
+
+# taskiq and redis.asyncio know asyncio only, and Redis' clock is no virtual one.
+pytestmark = pytest.mark.usefixtures("anyio_backend")
+
+# Long enough for a machine that is busy with other things to show itself in time.
+QUICK = Rules(idle_timeout=2.0, heartbeat=0.25)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@contextmanager
+def redis_server() -> Generator[RedisServer]:
+    if BINARY is None:
+        pytest.skip("redis-server is not installed: apt-get install redis-server")
+    server = RedisServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    return Emulator()
+
+
+class Farm:
+    """Workers and producers of one queue, with a test's emulator behind them."""
+
+    def __init__(self, url: str, queue: str, emulator: Emulator, tasks: TaskGroup, stack: AsyncExitStack) -> None:
+        self.url = url
+        self.queue = queue
+        self.emulator = emulator
+        self.told: list[str] = []
+        self.client: Any = cast("Any", Redis).from_url(url)
+        self._tasks = tasks
+        self._stack = stack
+
+    def broker(self, rules: Rules | None = None) -> ChatBroker:
+        return ChatBroker(self.url, queue=self.queue, rules=rules or QUICK, tell=self.told.append)
+
+    async def worker(self, *, at_once: int = 16, grace: float = 20.0, rules: Rules | None = None) -> Worker:
+        """A worker that runs until the test ends."""
+        coze = AsyncCoze("pat_x", base_url=self.emulator.url, transport=self.emulator.transport(), limits=Limits.none())
+        self._stack.push_async_callback(coze.aclose)
+        worker = Worker(self.broker(rules), coze, at_once=at_once, grace=grace)
+        await self._tasks.start(worker.run)
+        return worker
+
+    async def silent(self, rules: Rules | None = None) -> ChatBroker:
+        """The broker of a worker that never does anything."""
+        broker = self.broker(rules)
+        await broker.startup()
+        self._stack.push_async_callback(broker.shutdown)
+        return broker
+
+    def producer(self, run: str | None = None, *, rules: Rules | None = None) -> Producer:
+        return Producer(self.broker(rules), run=run)
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How often each question has begun a chat."""
+        return Counter(chat.question for chat in self.emulator.chats.values())
+
+    async def left(self) -> int:
+        """How many items are in the queue."""
+        return int(await self.client.xlen(f"{{queue:{self.queue}}}:items"))
+
+
+@pytest.fixture
+async def farm(server: RedisServer, emulator: Emulator, request: pytest.FixtureRequest) -> AsyncGenerator[Farm]:
+    async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+        farm = Farm(server.url, request.node.name, emulator, tasks, stack)
+        stack.push_async_callback(farm.client.aclose)
+        yield farm
+        tasks.cancel_scope.cancel()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something holds, awaiting it if need be."""
+    with anyio.fail_after(60):
+        while True:
+            holds = condition()
+            if await holds if isinstance(holds, Awaitable) else holds:
+                return
+            await anyio.sleep(0.005)
+
+
+async def farm_is_full(farm: Farm, number: int) -> bool:
+    return await farm.left() == number
+
+
+async def queue_is_empty(farm: Farm) -> bool:
+    return await farm.left() == 0
+
+
+async def no_time(keys: object) -> None:
+    """Take nothing back."""
+
+
+async def taken_over(broker: ChatBroker, times: int) -> bool:
+    delivery = await broker.queue.take_over()
+    return delivery is not None and delivery.count == times
+
+
+class Gate:
+    """A bot that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.opened = anyio.Event()
+        self.waiting: list[str] = []
+
+    async def __call__(self, given: ChatInput) -> Script:
+        self.waiting.append(given.question)
+        await self.opened.wait()
+        return Script(f"Yes, {given.question}")
+
+
+async def test_answers_come_back_whichever_comes_first(farm: Farm) -> None:
+    """Producers may come before workers, and workers before producers."""
+    farm.emulator.bot("b", lambda given: f"Yes, {given.question}")
+    questions = [f"q{number}" for number in range(30)]
+    async with farm.producer() as producer:
+        ask = partial(producer.ask, bot_id="b", user_id="u")
+        async with fan_out(ask, questions, limit=10) as outcomes:
+            await until(farm.left)
+            workers = [await farm.worker(), await farm.worker()]
+            texts = {outcome.item: outcome.unwrap().text async for outcome in outcomes}
+        assert texts == {question: f"Yes, {question}" for question in questions}
+        assert (await ask("one more")).text == "Yes, one more"
+    assert farm.asked == Counter([*questions, "one more"])
+    assert sum(worker.answered for worker in workers) == 31
+    assert await farm.left() == 0
+    assert not farm.told
+
+
+async def test_a_question_is_asked_once_in_a_run_however_often_it_is_brought(farm: Farm) -> None:
+    await farm.worker()
+    for run, expected in (("monday", 1), ("monday", 1), ("tuesday", 2)):
+        async with farm.producer(run) as producer, anyio.create_task_group() as tasks:
+            ask = partial(producer.ask, "q", bot_id="b", user_id="u", key="7")
+            tasks.start_soon(ask)
+            await ask()
+        assert farm.asked == {"q": expected}
+
+
+async def test_what_makes_another_question_of_the_same_key(farm: Farm) -> None:
+    """A key is the name of a line in somebody's file; what stands in the line may have been changed since."""
+    await farm.worker()
+    async with farm.producer("monday") as producer:
+        await producer.ask("q", bot_id="b", user_id="u", key="7")
+        await producer.ask("q", bot_id="other", user_id="u", key="7")
+        await producer.ask("q", bot_id="b", user_id="u", key="8")
+        await producer.ask("q", bot_id="b", user_id="u")
+        await producer.ask("q", bot_id="b", user_id="u")
+    assert farm.asked == {"q": 5}
+
+
+async def test_everything_about_a_question_reaches_the_worker(farm: Farm) -> None:
+    farm.emulator.bot("b", Script("Yes", seconds=0.0))
+    await farm.worker()
+    async with farm.producer() as producer:
+        await producer.ask(
+            [MessageObject.of_text("What is this?"), MessageObject.of_image(file_id="f1")],
+            bot_id="b",
+            user_id="u",
+            additional_messages=[Message.user("Before"), Message.assistant("I see")],
+            custom_variables={"mood": "好"},
+            polling=Polling(interval=0.01),
+        )
+    [body] = [request.body for request in farm.emulator.requests if request.path == "/v3/chat"]
+    assert body["stream"] is False
+    assert body["custom_variables"] == {"mood": "好"}
+    assert [message["content"] for message in body["additional_messages"]][:2] == ["Before", "I see"]
+    assert "f1" in body["additional_messages"][2]["content"]
+
+
+async def test_what_json_cannot_say_is_refused_where_it_is_asked(farm: Farm) -> None:
+    async with farm.producer() as producer:
+        with pytest.raises(ConfigurationError, match="cannot be sent to a worker: object is none of JSON's types"):
+            await producer.ask("q", bot_id="b", user_id="u", parameters={"x": object()})
+    assert await farm.left() == 0
+
+
+async def test_errors_attempts_and_time_are_those_of_the_worker(farm: Farm) -> None:
+    farm.emulator.bot("gone", None)
+    farm.emulator.fail(Refuse(), on="/v3/chat")
+    await farm.worker()
+    async with farm.producer() as producer:
+
+        async def ask(bot: str) -> ChatResult:
+            return await producer.ask("q", bot_id=bot, user_id="u")
+
+        [refused_once, gone] = await fan_out(ask, ["b", "gone"], limit=1).collect()
+    assert refused_once.is_ok
+    assert refused_once.attempts == 2
+    assert refused_once.seconds > 0
+    assert refused_once.waited > 0
+    assert refused_once.usage is not None
+    assert isinstance(gone.error, NotFoundError)
+    assert (gone.error.code, gone.attempts) == (4015, 1)
+    assert gone.error.logid
+
+
+async def test_what_a_dead_worker_had_is_answered_though_nothing_new_comes(farm: Farm) -> None:
+    dead = await farm.silent()
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+        # This one takes it, claims it, and is never heard of again.
+        await until(farm.left)
+        delivery = await dead.queue.next(1.0)
+        assert delivery is not None
+        assert await dead.queue.claim(delivery, "dead/1", producer.run) == (Claim.MINE, 0.0)
+        await farm.worker()
+    assert farm.asked == {"q": 1}
+    assert await farm.left() == 0
+
+
+async def test_a_lost_item_is_found_behind_many_that_are_at_work(farm: Farm) -> None:
+    """taskiq-redis looks at the ten oldest entries only, again and again."""
+    gate = Gate()
+    farm.emulator.bot("slow", gate)
+    dead = await farm.silent()
+    await farm.worker(at_once=25)
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        for number in range(25):
+            tasks.start_soon(partial(producer.ask, f"slow {number}", bot_id="slow", user_id="u"))
+        await until(lambda: len(gate.waiting) == 25)
+        tasks.start_soon(partial(producer.ask, "lost", bot_id="b", user_id="u"))
+        assert await dead.queue.next(5.0) is not None
+        await farm.worker()
+        await until(lambda: farm.asked["lost"])
+        gate.opened.set()
+    assert set(farm.asked.values()) == {1}
+
+
+async def test_a_slow_chat_is_no_lost_one(farm: Farm) -> None:
+    """A chat may take longer than `idle_timeout`: who has it shows itself."""
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    await farm.worker()
+    await farm.worker()
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+        await until(lambda: gate.waiting)
+        began = anyio.current_time()
+        await until(lambda: anyio.current_time() > began + 2 * QUICK.idle_timeout)
+        gate.opened.set()
+    assert farm.asked == {"q": 1}
+
+
+async def test_an_item_that_comes_twice_waits_for_the_first_who_has_it(farm: Farm) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    workers = [await farm.worker(at_once=1), await farm.worker(at_once=1)]
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+        await until(lambda: gate.waiting)
+        # The same once more, as if its first worker had been thought dead.
+        name = f"{{queue:{farm.queue}}}:items"
+        [(_, fields)] = await farm.client.xrange(name)
+        await farm.client.xadd(name, fields)
+        await until(lambda: all(worker.in_hand for worker in workers))
+        gate.opened.set()
+    await until(lambda: not any(worker.in_hand for worker in workers))
+    assert farm.asked == {"q": 1}
+    assert sum(worker.answered for worker in workers) == 1
+    assert await farm.left() == 0
+
+
+async def test_what_a_dead_producer_had_brought_is_collected_by_the_next(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    worker = await farm.worker(at_once=2)
+    questions = [f"q{number}" for number in range(6)]
+
+    async def answers(producer: Producer) -> list[Outcome[str, ChatResult]]:
+        async def ask(question: str) -> ChatResult:
+            return await producer.ask(question, bot_id="b", user_id="u", key=question)
+
+        return await fan_out(ask, questions).collect()
+
+    async with farm.producer("monday") as first, anyio.create_task_group() as tasks:
+        tasks.start_soon(answers, first)
+        await until(lambda: len(gate.waiting) == 2)
+        await until(lambda: farm_is_full(farm, 6))
+        # Who dies has no time to take anything back.
+        monkeypatch.setattr(first, "_taken_back", no_time)
+        tasks.cancel_scope.cancel()
+    assert await farm.left() == 6
+    gate.opened.set()
+    await until(lambda: worker.answered)
+    async with farm.producer("monday") as second:
+        outcomes = await answers(second)
+    assert [outcome.unwrap().text for outcome in outcomes] == [f"Yes, {question}" for question in questions]
+    assert farm.asked == Counter(questions)
+
+
+async def test_who_leaves_takes_back_what_nobody_has_begun_with(farm: Farm) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    worker = await farm.worker(at_once=2)
+    async with farm.producer() as producer:
+        ask = partial(producer.ask, bot_id="b", user_id="u")
+        async with fan_out(ask, [f"q{number}" for number in range(9)]) as outcomes:
+            await until(lambda: len(gate.waiting) == 2)
+            await until(lambda: farm_is_full(farm, 9))
+            del outcomes
+    assert await farm.left() == 2
+    gate.opened.set()
+    await until(lambda: worker.answered == 2)
+    assert sum(farm.asked.values()) == 2
+
+
+async def test_a_quota_that_is_used_up_ends_the_run_everywhere(farm: Farm) -> None:
+    gate = Gate()
+
+    async def bot(given: ChatInput) -> Script | str:
+        if len(gate.waiting) == 3 and not gate.opened.is_set():
+            return Script("I", failure=Failure(4028, "no credits left"))
+        return await gate(given)
+
+    farm.emulator.bot("b", bot)
+    for _ in range(2):
+        await farm.worker(at_once=2)
+    async with farm.producer("monday") as producer:
+
+        async def ask(question: str) -> ChatResult:
+            return await producer.ask(question, bot_id="b", user_id="u", key=question)
+
+        async with fan_out(ask, (f"q{number}" for number in range(10_000)), limit=20) as outcomes:
+            ended = [await anext(outcomes) for _ in range(17)]
+            assert await farm.left() == 3
+            gate.opened.set()
+            ended += [outcome async for outcome in outcomes]
+        [stop] = [outcome.error for outcome in ended if isinstance(outcome.error, ChatFailedError)]
+        assert outcomes.stopped_by is stop
+        kinds = Counter(type(outcome.error) for outcome in ended)
+        assert kinds == {ChatFailedError: 1, type(None): 3, NotAskedError: 16}
+        assert {outcome.attempts for outcome in ended if isinstance(outcome.error, NotAskedError)} == {0}
+        assert await farm.left() == 0
+        with pytest.raises(NotAskedError, match=r"the run was stopped before\. .*no credits left"):
+            await ask("one more")
+    assert sum(farm.asked.values()) == 4
+    # Somebody has paid; the next producer of the run goes on.
+    async with farm.producer("monday") as producer:
+        await producer.ask("another", bot_id="b", user_id="u")
+
+
+async def test_a_full_queue_lets_producers_wait_and_loses_nothing(farm: Farm) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    rules = Rules(maxlen=5)
+    await farm.worker(at_once=2, rules=rules)
+    async with (
+        farm.producer(rules=rules) as one,
+        farm.producer(rules=rules) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        for producer in (one, other):
+            for number in range(10):
+                tasks.start_soon(partial(producer.ask, f"q{number}", bot_id="b", user_id="u"))
+        await until(lambda: len(gate.waiting) == 2)
+        assert await farm.left() == 5
+        gate.opened.set()
+    assert farm.asked == Counter({f"q{number}": 2 for number in range(10)})
+    assert await farm.left() == 0
+
+
+async def test_a_question_that_kills_its_workers_is_given_up(farm: Farm) -> None:
+    rules = Rules(idle_timeout=0.2, deliveries=2)
+    dead = await farm.silent(rules)
+    failures: list[CozeError] = []
+    async with farm.producer(rules=rules) as producer, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            with pytest.raises(CozeError, match="Given up: 2 workers that had this question fell silent") as caught:
+                await producer.ask("q", bot_id="b", user_id="u")
+            failures.append(caught.value)
+
+        tasks.start_soon(ask)
+        await until(farm.left)
+        assert await dead.queue.next(1.0) is not None
+        await until(partial(taken_over, dead, 2))
+        await farm.worker(rules=rules)
+    assert failures
+    assert not farm.asked
+
+
+async def test_a_worker_that_finishes_answers_what_it_has_and_takes_nothing_more(farm: Farm) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    first = await farm.worker(at_once=2)
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(partial(producer.ask, f"q{number}", bot_id="b", user_id="u"))
+        await until(lambda: len(gate.waiting) == 2)
+        first.finish()
+        gate.opened.set()
+        await until(lambda: first.answered == 2)
+        await until(lambda: not first.in_hand)
+        assert await farm.left() == 3
+        await farm.worker()
+    assert (first.answered, first.given_back) == (2, 0)
+    assert set(farm.asked.values()) == {1}
+
+
+async def test_what_is_not_answered_in_time_is_given_back_at_once(farm: Farm) -> None:
+    gate = Gate()
+    farm.emulator.bot("b", gate)
+    # Nothing would be taken over within the time of this test.
+    rules = Rules(idle_timeout=600.0, heartbeat=0.3)
+    first = await farm.worker(at_once=2, grace=0.0, rules=rules)
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        for number in range(2):
+            tasks.start_soon(partial(producer.ask, f"q{number}", bot_id="b", user_id="u"))
+        await until(lambda: len(gate.waiting) == 2)
+        first.finish()
+        await until(lambda: first.given_back == 2)
+        await farm.worker(rules=rules)
+        await until(lambda: len(gate.waiting) == 4)
+        gate.opened.set()
+    assert first.answered == 0
+
+
+async def test_what_was_handed_out_and_not_begun_with_is_given_back_too(farm: Farm) -> None:
+    broker = await farm.silent()
+    await broker.queue.put("k", b"{}")
+    assert await broker.queue.next(1.0) is not None
+    assert await broker.queue.leave() == 1
+    again = await broker.queue.next(1.0)
+    assert again is not None
+    assert (again.key, again.data, again.count) == ("k", b"{}", 1)
+
+
+async def test_who_lost_an_item_knows_and_who_has_it_keeps_it(farm: Farm) -> None:
+    """A worker that was silent for too long, on a machine that slept perhaps, and another that has taken over."""
+    rules = QUICK
+    queue = (await farm.silent()).queue
+    await queue.put("k", b"{}")
+    delivery = await queue.next(1.0)
+    assert delivery is not None
+    assert await queue.claim(delivery, "one", "run") == (Claim.MINE, 0.0)
+    assert await queue.claim(delivery, "one", "run") == (Claim.MINE, 0.0)
+    said, left = await queue.claim(delivery, "other", "run")
+    assert said is Claim.TAKEN
+    assert 0 < left <= rules.idle_timeout
+    assert await queue.renew(delivery, "one")
+    assert not await queue.renew(delivery, "other")
+    # Redis has forgotten the claim: who shows itself first has it again.
+    await farm.client.delete(f"{{queue:{farm.queue}}}:claim:k")
+    assert await queue.renew(delivery, "one")
+    await queue.settle(delivery, "one", "run", b"first")
+    await queue.settle(delivery, "other", "run", b"second")
+    assert await queue.outcomes(["k"], "run") == ([b"first"], None)
+    assert await queue.claim(delivery, "other", "run") == (Claim.OVER, 0.0)
+    assert await farm.left() == 0
+
+
+async def test_keys_go_by_themselves(farm: Farm) -> None:
+    await farm.worker()
+    async with farm.producer("monday") as producer:
+        await producer.ask("q", bot_id="b", user_id="u")
+    keys = [key.decode() async for key in farm.client.scan_iter(f"{{queue:{farm.queue}}}*")]
+    kept = [key for key in keys if ":outcome:" in key]
+    assert len(kept) == 1
+    assert 6 * 86_400 < await farm.client.ttl(kept[0]) <= 7 * 86_400
+    assert [key for key in keys if key not in kept] == [f"{{queue:{farm.queue}}}:items"]
+
+
+async def test_another_task_of_the_same_broker_is_done_and_taken_out(farm: Farm) -> None:
+    """It is a taskiq broker like others."""
+    coze = AsyncCoze("pat_x", base_url=farm.emulator.url, transport=farm.emulator.transport())
+    broker = farm.broker()
+    done: list[int] = []
+
+    @broker.task(task_name="tests:add")
+    async def add(number: int) -> None:
+        done.append(number)
+
+    worker = Worker(broker, coze)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(worker.run)
+        await add.kiq(3)
+        await until(lambda: done == [3])
+        await until(lambda: queue_is_empty(farm))
+        worker.finish()
+    await coze.aclose()
+
+
+async def test_everybody_waits_while_redis_is_away_and_goes_on(emulator: Emulator) -> None:
+    """It comes back empty, as without a disk: what was brought is brought again, and what is at work is not lost."""
+    rules = Rules(idle_timeout=1.0, heartbeat=0.2)
+    gate = Gate()
+    emulator.bot("b", gate)
+    told: list[str] = []
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            farm.told = told
+            stack.push_async_callback(farm.client.aclose)
+            worker = await farm.worker(at_once=2, rules=rules)
+            async with farm.producer(rules=rules) as producer, anyio.create_task_group() as tasks:
+                for number in range(5):
+                    tasks.start_soon(partial(producer.ask, f"q{number}", bot_id="b", user_id="u"))
+                await until(lambda: len(gate.waiting) == 2)
+                await until(lambda: farm_is_full(farm, 5))
+                server.stop()
+                gate.opened.set()
+                await until(lambda: len(farm.told) >= 2)
+                assert sum(farm.asked.values()) == 2
+                server.start()
+            assert farm.asked == Counter({f"q{number}": 1 for number in range(5)})
+            assert worker.answered == 5
+            running.cancel_scope.cancel()
+    away = f"Redis at {server.url} does not answer: "
+    assert sum(words.startswith(away) and words.endswith("nothing is lost.") for words in told) == 2
+    assert sum(words.startswith(f"Redis at {server.url} answers again, after ") for words in told) == 2
+    assert any(words.endswith("questions; they are brought again.") for words in told)
+
+
+async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coze_async._producer._SILENCE", 0.0)
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+        await until(lambda: farm.told)
+        await farm.worker()
+    assert farm.told == [
+        f"No worker takes anything from Redis at {farm.url}. Start some: coze-async worker --broker URL"
+    ]
+
+
+@pytest.mark.parametrize("url", ["redis//localhost", "http://localhost:6379", "redis://localhost:port"])
+def test_an_address_that_is_none_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no address of a Redis: .* Give one like redis://localhost:6379"):
+        ChatBroker(url)
+
+
+async def test_nobody_at_the_address_is_one_error_without_the_password() -> None:
+    broker = ChatBroker("redis://me:secret@127.0.0.1:1/0?password=secret")
+    with pytest.raises(
+        TransportError, match=r"No Redis answers at redis://127.0.0.1:1/0: .* Check the address"
+    ) as caught:
+        await broker.startup()
+    assert "secret" not in str(caught.value)
+    assert not caught.value.may_have_arrived
+
+
+async def test_a_redis_that_wants_a_password_is_one_error(farm: Farm) -> None:
+    with pytest.raises(ConfigurationError, match=r"lets nobody in like this: .* Give user and password"):
+        await ChatBroker(farm.url.replace("://", "://nobody:wrong@")).startup()
+
+
+async def test_what_is_no_queue_is_one_error(farm: Farm) -> None:
+    await farm.client.set(f"{{queue:{farm.queue}}}:items", "mine")
+    with pytest.raises(ConfigurationError, match=r"cannot be used as a queue: .*WRONGTYPE"):
+        await farm.broker().startup()
+    await farm.client.delete(f"{{queue:{farm.queue}}}:items")
+    broker = await farm.silent()
+    await farm.client.delete(f"{{queue:{farm.queue}}}:items")
+    await farm.client.set(f"{{queue:{farm.queue}}}:items", "mine")
+    with pytest.raises(ConfigurationError, match="refuses what a queue needs: WRONGTYPE"):
+        await broker.insist(partial(broker.queue.put, "k", b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"maxlen": 0}, "Rules.maxlen is 0"),
+        ({"deliveries": 0}, "Rules.deliveries is 0"),
+        ({"idle_timeout": 0.0}, "above 0 seconds"),
+        ({"heartbeat": 0.0}, "above 0 seconds"),
+        ({"keep": -1.0}, "above 0 seconds"),
+        ({"idle_timeout": 10.0, "heartbeat": 6.0}, r"one that came late would let an item be asked twice. Give 12 s"),
+        ({"keep": 10.0}, "be asked again"),
+    ],
+)
+def test_rules_that_would_lose_or_double_something_are_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Rules(**wrong)
+
+
+def test_an_error_comes_back_as_what_it_was() -> None:
+    chat = Chat(id="1", conversation_id="2", usage=Usage(token_count=3))
+    partial_answer = ChatResult(chat=chat, messages=[Message.assistant("Half")])
+    failed = ChatFailedError("It failed.", chat=chat, code=4028, msg="no", logid="l", partial=partial_answer)
+    back = Answer.from_json(Answer(None, failed, 2, 1.5).to_json())
+    assert isinstance(back.error, ChatFailedError)
+    assert (str(back.error), back.error.code, back.error.msg, back.error.logid) == ("It failed.", 4028, "no", "l")
+    assert back.error.chat == chat
+    assert back.error.partial == partial_answer
+    assert (back.value, back.attempts, back.seconds) == (None, 2, 1.5)
+    lost = Answer.from_json(Answer(None, TransportError("Gone.", may_have_arrived=False)).to_json()).error
+    assert isinstance(lost, TransportError)
+    assert lost.may_have_arrived is False
+    other = Answer.from_json(Answer(None, RuntimeError("a bug")).to_json()).error
+    assert type(other) is CozeError
+    assert str(other) == "RuntimeError: a bug"
+    quota = Answer.from_json(Answer(None, QuotaError("Out.", code=4011, retry_after=3.0)).to_json()).error
+    assert isinstance(quota, QuotaError)
+    assert (quota.code, quota.retry_after) == (4011, 3.0)
+    whole = Answer(partial_answer, None, 1, 0.5)
+    assert Answer.from_json(whole.to_json()) == whole
+
+
+def test_a_question_is_the_same_after_its_way() -> None:
+    parcel = Parcel(Message.user("你好\ud83d"), "b", "u", {"parameters": {"$": [1, None]}}, Polling(timeout=None))
+    assert Parcel.from_json(parcel.to_json()) == parcel
+    assert parcel.to_json() == Parcel.from_json(parcel.to_json()).to_json()
+
+
+async def test_the_tally_of_the_asker_takes_over_the_workers(farm: Farm) -> None:
+    await farm.worker()
+    tally = Tally()
+    TALLY.set(tally)
+    async with farm.producer() as producer:
+        await producer.ask("q", bot_id="b", user_id="u")
+    assert tally.attempts == 1
