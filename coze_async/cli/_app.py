@@ -8,12 +8,13 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from coze_async import CozeError, __version__
-from coze_async.cli import _batch, _doctor, _login, _record, _replay, _serve
+from coze_async.cli import _batch, _doctor, _login, _record, _replay, _serve, _worker
 from coze_async.cli._ask import has_person, piped
 from coze_async.cli._batch_input import Format
 from coze_async.cli._chat import Conversation
 from coze_async.cli._connect import UsageError, bot_or_usage_error, connected
 from coze_async.cli._output import Output, whole_characters
+from coze_async.cli._queue import QUEUE
 from coze_async.cli._workflow import Workflow, parsed_parameters
 from coze_async.emulator import Dialect
 
@@ -44,6 +45,9 @@ Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 Speed = Annotated[float | None, Parameter(validator=Number(gte=0))]
 Pace = Annotated[float, Parameter(validator=Number(gte=0))]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
+Broker = Annotated[str | None, Parameter(env_var="COZE_BROKER")]
+Queue = Annotated[str, Parameter(env_var="COZE_QUEUE")]
 
 
 def _no_option(_: type, source: str) -> None:
@@ -168,7 +172,7 @@ def batch(
     out: Path,
     bot: Bot = None,
     user: User = "cli",
-    limit: Count = 16,
+    limit: Count | None = None,
     rate: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     poll: Flag = False,
     ordered: Flag = False,
@@ -178,6 +182,8 @@ def batch(
     file_format: Annotated[Format | None, Parameter(name="--format")] = None,
     field: str | None = None,
     encoding: str = "utf-8",
+    broker: Broker = None,
+    queue: Queue = QUEUE,
     debug: Flag = False,
     output: Out,
 ) -> int:
@@ -192,7 +198,7 @@ def batch(
         out: The file of answers, a JSON object on each line.
         bot: The bot of every question that names none.
         user: Who asks, for every question that does not say.
-        limit: Chats at once.
+        limit: Chats at once, 16 if not given; with --broker questions in the queue, 1000 if not given.
         rate: Chats a minute for each user, 0 for no limit; as many as the service is known to allow, if not given.
         poll: Wait for each whole answer instead of streaming it.
         ordered: Write the answers in the order of the questions.
@@ -202,6 +208,8 @@ def batch(
         file_format: What is in the file of questions, if its name does not tell.
         field: The field or column that holds the question; message or question, if not given.
         encoding: What the file of questions is written in.
+        broker: Have workers ask, by way of this Redis, such as redis://queue:6379; see coze-async worker.
+        queue: Which queue there.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
@@ -221,8 +229,57 @@ def batch(
         resume=resume,
         retry_started=retry_started,
         report=report,
+        broker=broker,
+        queue=queue,
     )
     return _batch.answer_file(output, settings)
+
+
+@app.command
+def worker(
+    *,
+    broker: Annotated[str, Parameter(env_var="COZE_BROKER")],
+    queue: Queue = QUEUE,
+    at_once: Count = 16,
+    rate: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    account_rate: Count | None = None,
+    account_at_once: Count | None = None,
+    idle_timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 30.0,
+    grace: Seconds = 20.0,
+    debug: Flag = False,
+    output: Out,
+) -> int:
+    """Answer what coze-async batch --broker puts into a queue, on this machine.
+
+    Start as many as you like, wherever Redis can be reached, before the batch or while it runs.
+    One that is lost, or stopped, loses nothing: the others take over what it had.
+    Each asks with the token or login of its own machine. Limits are those of all workers together: give all the same.
+    Needs an extra: pip install 'coze_async[taskiq]'
+
+    Args:
+        broker: The Redis that all can reach, such as redis://queue:6379.
+        queue: Which queue there.
+        at_once: Chats at once, of this worker.
+        rate: Chats a minute for each user, 0 for no limit; as many as the service is known to allow, if not given.
+        account_rate: Requests a second for the whole account.
+        account_at_once: Chats at once for the whole account.
+        idle_timeout: Seconds after which the others take over from a worker that is not heard of.
+        grace: Seconds that chats may take to their end when the worker is stopped; then others ask again.
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    settings = _worker.Settings(
+        broker=broker,
+        queue=queue,
+        at_once=at_once,
+        rate=rate,
+        account_rate=account_rate,
+        account_at_once=account_at_once,
+        idle_timeout=idle_timeout,
+        grace=grace,
+    )
+    return _worker.work(output, settings)
 
 
 @app.command

@@ -4,28 +4,32 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from coze_async import Limits, Rate
-from coze_async.cli._answers import LocalAnswers
+from coze_async import ChatItem, Limits, Polling, Rate
+from coze_async.cli._answers import Answers, LocalAnswers
 from coze_async.cli._batch_input import BadLine, Format, Questions, format_of
 from coze_async.cli._collect import Collector
-from coze_async.cli._connect import EMULATED_BOT, Connection, UsageError, connected
+from coze_async.cli._connect import EMULATED_BOT, UsageError, connected
 from coze_async.cli._journal import Journal, set_aside
 from coze_async.cli._output import Output
 from coze_async.cli._progress import Watch, shown
+from coze_async.cli._queue import QUEUE, QueuedAnswers, Run, needs_extra
 from coze_async.cli._report import Facts, write_page
 from coze_async.cli._resume import Earlier, Survey
+from coze_async.cli._runner import Runner, started
 from coze_async.cli._summary import Summary, quantile
 from coze_async.cli._words import counted, often, spent
 
 __all__ = ["Settings", "answer_file"]
 
+# Chats at once, and questions in a queue, if nobody says.
+_AT_ONCE, _IN_QUEUE = 16, 1000
 # How long the end may take after Ctrl-C, in seconds: chats are cancelled, and what has come is written.
 _ENDING = 10.0
 
@@ -42,13 +46,15 @@ class Settings:
         field: Where the question stands in it.
         bot: The bot of every question that names none.
         user: Who asks, for every question that does not say.
-        limit: Chats at once.
+        limit: Chats at once, questions in the queue; None for as many as usual.
         rate: Chats a minute for each user; 0 for no limit, None for the usual.
         poll: Look for the answers instead of streaming them.
         ordered: Write the answers in the order of the questions.
         resume: Go on with a file of answers that exists.
         retry_started: Ask those again, too, that may have been started.
         report: Where a page about it goes.
+        broker: Where Redis is, if workers shall ask; None asks here.
+        queue: The queue there.
     """
 
     source: str
@@ -58,13 +64,15 @@ class Settings:
     field: str | None = None
     bot: str | None = None
     user: str = "cli"
-    limit: int = 16
+    limit: int | None = None
     rate: int | None = None
     poll: bool = False
     ordered: bool = False
     resume: bool = True
     retry_started: bool = False
     report: Path | None = None
+    broker: str | None = None
+    queue: str = QUEUE
 
     @property
     def bad(self) -> Path:
@@ -74,11 +82,20 @@ class Settings:
     def limits(self, usual: Rate | None) -> Limits:
         """Return the limits of each user, with a rate for those who have not chosen one."""
         chosen = usual if self.rate is None else Rate(self.rate, 60.0) if self.rate else None
-        return Limits(chat=chosen, chats_at_once=self.limit)
+        return Limits(chat=chosen, chats_at_once=self.at_once)
+
+    @property
+    def at_once(self) -> int:
+        """How many questions may be on their way."""
+        return self.limit or (_AT_ONCE if self.broker is None else _IN_QUEUE)
 
 
 def answer_file(output: Output, settings: Settings) -> int:
     """Answer the questions of a file; returns the exit code."""
+    if settings.broker is not None:
+        needs_extra()
+        if settings.rate is not None:
+            raise UsageError("With --broker the workers keep the limits: give --rate to coze-async worker.")
     with _opened(settings) as questions:
         if not settings.resume and (old := set_aside(settings.out)):
             output.note(f"The answers that were in {settings.out} are in {old} now.")
@@ -86,10 +103,66 @@ def answer_file(output: Output, settings: Settings) -> int:
             summary = Summary()
             earlier = Earlier(journal.answers(), summary, retry_started=settings.retry_started)
             survey = _surveyed(settings, questions, earlier)
-            limits = settings.limits(Limits().chat), settings.limits(None)
-            with connected(output, *limits) as connection:
-                batch = _Batch(output, settings, connection, journal, summary, earlier, survey)
+            with _asking(output, settings, earlier) as asking:
+                batch = _Batch(output, settings, asking, journal, summary, earlier, survey)
                 return batch.answer(questions)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Who asks the questions.
+
+    Attributes:
+        runner: Runs what waits for the answers.
+        bot: The bot of every question that names none, None if there is none.
+        answers: Has questions asked of a bot.
+        end: Is told that nothing is left to ask.
+    """
+
+    runner: Runner
+    bot: str | None
+    answers: Callable[[Iterator[ChatItem], str | None], Answers]
+    end: Callable[[], None]
+
+
+@contextmanager
+def _asking(output: Output, settings: Settings, earlier: Earlier) -> Generator[_Asking]:
+    """Have questions asked here, or by workers."""
+    if settings.broker is not None:
+        run = Run(settings.out)
+        far = partial(
+            QueuedAnswers,
+            url=settings.broker,
+            queue=settings.queue,
+            again=earlier.again,
+            user_id=settings.user,
+            limit=settings.at_once,
+            ordered=settings.ordered,
+            polling=Polling() if settings.poll else None,
+            tell=output.tell,
+        )
+        with started() as runner:
+
+            def asked_far_away(found: Iterator[ChatItem], bot: str | None) -> Answers:
+                return far(questions=found, bot_id=bot, run=run.name(resume=settings.resume))
+
+            yield _Asking(runner, settings.bot, asked_far_away, run.forget)
+        return
+    with connected(output, settings.limits(Limits().chat), settings.limits(None)) as connection:
+
+        def asked_here(found: Iterator[ChatItem], bot: str | None) -> Answers:
+            batch = connection.coze.chat.batch(
+                found,
+                bot_id=bot,
+                user_id=settings.user,
+                limit=settings.at_once,
+                ordered=settings.ordered,
+                polling=connection.polling if settings.poll else None,
+            )
+            return LocalAnswers(batch, bot_id=bot, user_id=settings.user)
+
+        emulated = EMULATED_BOT if connection.is_emulated else None
+        yield _Asking(connection.runner, settings.bot or emulated, asked_here, lambda: None)
 
 
 @contextmanager
@@ -144,7 +217,7 @@ class _Batch:
 
     output: Output
     settings: Settings
-    connection: Connection
+    asking: _Asking
     journal: Journal
     summary: Summary
     earlier: Earlier
@@ -152,7 +225,7 @@ class _Batch:
 
     def answer(self, questions: Questions) -> int:
         """Have the questions answered that are not yet; returns the exit code."""
-        bot = self.settings.bot or (EMULATED_BOT if self.connection.is_emulated else None)
+        bot = self.asking.bot
         if bot is None and self.survey.without_bot is not None:
             raise UsageError(
                 f"Which bot? {self.survey.without_bot.name} of {questions.title} names none. Give --bot ID, set "
@@ -161,18 +234,7 @@ class _Batch:
         self._announce(bot)
         with shown(self.output, self.summary, self.survey.questions) as watch:
             collector = Collector(self.journal, self.summary, watch)
-            answers = LocalAnswers(
-                self.connection.coze.chat.batch(
-                    self.earlier.pending(questions),
-                    bot_id=bot,
-                    user_id=self.settings.user,
-                    limit=self.settings.limit,
-                    ordered=self.settings.ordered,
-                    polling=self.connection.polling if self.settings.poll else None,
-                ),
-                bot_id=bot,
-                user_id=self.settings.user,
-            )
+            answers = self.asking.answers(self.earlier.pending(questions), bot)
             is_stopped = self._stopped(partial(collector.collect, answers), collector)
             watch.close()
         return self._end(collector, watch, is_stopped=is_stopped)
@@ -181,7 +243,7 @@ class _Batch:
         """Do the work; True if somebody has stopped it."""
         try:
             with _terminated_like_ctrl_c():
-                self.connection.runner.run(work)
+                self.asking.runner.run(work)
         except KeyboardInterrupt:
             # Chats are being cancelled, and what had come is being written.
             collector.has_ended.wait(_ENDING)
@@ -212,6 +274,8 @@ class _Batch:
         output.write(self._results(watch))
         is_reported = settings.report is None or self._reported(settings.report, collector)
         left = self.survey.questions - summary.count
+        if not left:
+            self.asking.end()
         if collector.failure is not None:
             lost = counted(collector.unwritten, "answer")
             output.fail(

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from coze_async import AsyncCoze, Limits, Polling
+from coze_async import AsyncCoze, Limiter, Limits, Polling
 from coze_async.cli._login import Login, saved_login
 from coze_async.cli._output import Output
 from coze_async.cli._record import recorded
@@ -44,7 +44,11 @@ class Connection:
 
 @contextmanager
 def connected(
-    output: Output, limits: Limits | None = None, limits_of_emulator: Limits | None = None
+    output: Output,
+    limits: Limits | None = None,
+    limits_of_emulator: Limits | None = None,
+    *,
+    limiter: Limiter | None = None,
 ) -> Generator[Connection]:
     """Open a client for one command and close it afterwards; without token or login it talks to the built-in emulator.
 
@@ -52,6 +56,7 @@ def connected(
         output: Where the words go.
         limits: What each user may do; None for the usual.
         limits_of_emulator: The same, if the emulator answers.
+        limiter: Keeps the limits instead, and together with others.
 
     Raises:
         ConfigurationError: COZE_API_BASE, COZE_API_TOKEN or the login cannot be right.
@@ -60,10 +65,11 @@ def connected(
     login = None if has_token else saved_login()
     is_emulated = not has_token and login is None
     if is_emulated:
-        coze, polling = _emulated(output, limits_of_emulator or Limits())
+        coze, polling = _emulated(output, limits_of_emulator or Limits(), limiter)
     else:
         limits, transport = limits or Limits(), recorded()
-        coze = login.client(transport, limits) if login else AsyncCoze(transport=transport, limits=limits)
+        make = login.client if login else AsyncCoze
+        coze = make(transport=transport, limits=limits, limiter=limiter)
         polling = Polling()
     with started() as runner:
         try:
@@ -72,7 +78,7 @@ def connected(
             runner.run(coze.aclose)
 
 
-def _emulated(output: Output, limits: Limits) -> tuple[AsyncCoze, Polling]:
+def _emulated(output: Output, limits: Limits, limiter: Limiter | None) -> tuple[AsyncCoze, Polling]:
     unused = "; COZE_API_BASE is not used" if os.environ.get("COZE_API_BASE", "").strip() else ""
     output.note(f"COZE_API_TOKEN is not set: talking to the built-in emulator, whose answers are made up{unused}.")
     watched = output.is_terminal
@@ -83,7 +89,8 @@ def _emulated(output: Output, limits: Limits) -> tuple[AsyncCoze, Polling]:
         emulator.bot(EMULATED_BOT, _at_once)
         polling = Polling(interval=0.01)
     transport = recorded(emulator.transport())
-    return AsyncCoze("emulated", base_url=emulator.url, transport=transport, limits=limits), polling
+    coze = AsyncCoze("emulated", base_url=emulator.url, transport=transport, limits=limits, limiter=limiter)
+    return coze, polling
 
 
 def _at_once(given: ChatInput) -> Script:

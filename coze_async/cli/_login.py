@@ -19,6 +19,7 @@ from coze_async import (
     ConfigurationError,
     DeviceOAuth,
     FileTokenStore,
+    Limiter,
     Limits,
     OAuthToken,
     PKCEOAuth,
@@ -55,10 +56,12 @@ class Login:
     app: DeviceOAuth | PKCEOAuth
     store: FileTokenStore
 
-    def client(self, transport: "httpx.AsyncBaseTransport | None", limits: Limits) -> AsyncCoze:
+    def client(
+        self, *, transport: "httpx.AsyncBaseTransport | None", limits: Limits, limiter: Limiter | None
+    ) -> AsyncCoze:
         """Return a client that asks as who logged in; None for a transport is httpx's own."""
         auth, base_url = self.app.auth(store=self.store), self.app.base_url
-        return AsyncCoze(auth, base_url=base_url, transport=transport, limits=limits)
+        return AsyncCoze(auth, base_url=base_url, transport=transport, limits=limits, limiter=limiter)
 
 
 def folder() -> Path:

@@ -34,7 +34,7 @@ class Earlier:
     """What a file of answers says was asked before.
 
     Attributes:
-        again: The keys of the questions that failed and are asked again.
+        again: The questions that failed and are asked again, by key: when they did, in Unix seconds.
         bots: The bots that were asked.
     """
 
@@ -61,12 +61,12 @@ class Earlier:
             else:
                 failed.pop(key, None)
                 summary.add(answer)
-        self.again: set[str | int] = set()
+        self.again: dict[str | int, float] = {}
         for key, answer in failed.items():
             if answer.failure is not None and answer.failure.started and not retry_started:
                 summary.add(answer)
             else:
-                self.again.add(key)
+                self.again[key] = answer.at
 
     def survey(self, questions: Questions, title: str, on_bad: Callable[[BadLine], None]) -> Survey:
         """Read all questions once, and see whether those that were asked before are among them.

@@ -43,6 +43,10 @@ class Runner:
                 work.is_over.wait(_STOPPING)
             raise
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Let the event loop call a function as soon as it can; a signal handler may ask for it."""
+        self._portal.start_task_soon(function)
+
 
 class _StoppedError(Exception):
     """Tells the one who waits, if anybody still does, that there is no result."""

@@ -15,7 +15,16 @@ from coze_async.emulator import Emulator
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings and no login of the machine reach a test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("COZE_API_TOKEN", "COZE_API_BASE", "COZE_BOT_ID", "COZE_USER_ID", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    for name in (
+        "COZE_API_TOKEN",
+        "COZE_API_BASE",
+        "COZE_BOT_ID",
+        "COZE_USER_ID",
+        "COZE_BROKER",
+        "COZE_QUEUE",
+        "FORCE_COLOR",
+        "TTY_COMPATIBLE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
 
