@@ -220,7 +220,8 @@ class Slot:
 class Limiter(ABC):
     """What a client asks before it sends. `LocalLimiter` serves one process, `RedisLimiter` many.
 
-    A limiter of your own, given as `limiter=`, needs the three abstract methods; what the others do by default holds nothing back.
+    A limiter of your own, given as `limiter=`, needs the three abstract methods; what the others do by default holds
+    nothing back.
     """
 
     @abstractmethod
