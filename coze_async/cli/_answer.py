@@ -11,6 +11,8 @@ from coze_async.cli._batch_item import Origin
 
 __all__ = ["Answer", "Failure", "answer_of"]
 
+_MORE = ("user_id", "reasoning", "follow_ups", "conversation_id", "chat_id", "logid")
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -50,7 +52,7 @@ class Answer:
         tokens_in: Tokens of the question, 0 if they are not known.
         tokens_out: Tokens of the answer, 0 if they are not known.
         bot_id: Who was asked.
-        more: What else is worth keeping: ids, follow-ups, reasoning.
+        more: What else is worth keeping: ids, follow-ups, reasoning; what is not there may be None or empty.
     """
 
     origin: Origin
@@ -121,6 +123,7 @@ class Answer:
                 tokens_in=int(tokens["in"]),
                 tokens_out=int(tokens["out"]),
                 bot_id=facts.get("bot_id", ""),
+                more={name: facts[name] for name in _MORE if name in facts},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no answer: {error!r}") from error

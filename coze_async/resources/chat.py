@@ -190,10 +190,10 @@ class ChatResource(Resource):
             items: Texts, Messages, lists of MessageObject, or ChatItems, which may have a bot and a user of their own.
             bot_id: The bot of every item that names none.
             user_id: Who asks, for every item that does not say.
-            limit: How many at a time.
+            limit: How many at a time; `Limits.chats_at_once` bounds those of one user.
             ordered: Hand the outcomes out in the order of the items.
             polling: Look for the answers, so often and so long, instead of streaming them.
-            stop_on: Errors that end the batch.
+            stop_on: Errors that end the batch, as the next item would meet them too; `()` for none.
             **options: See `ChatOptions`; for every item that does not say otherwise.
 
         Raises:

@@ -50,8 +50,10 @@ def facts_of(of: Outcome[ChatItem, ChatResult]) -> dict[str, Any]:
     answer = answer_of(of, bot_id="b", user_id="u", now=1_790_000_000.1234)
     line = answer.line()
     assert line.endswith(b"}\n")
-    # What can be counted later is what was counted at once.
-    assert replace(Answer.read(line), more={}) == replace(answer, more={}, at=1_790_000_000.123)
+    # It can be sent on to where it is written, or read again.
+    there = {name: value for name, value in answer.more.items() if value}
+    assert Answer.read(line) == replace(answer, more=there, at=1_790_000_000.123)
+    assert Answer.read(line).line() == line
     facts: dict[str, Any] = json.loads(line)
     return facts
 

@@ -1,5 +1,7 @@
 """`coze-async batch`: what is asked and written, and that nothing is lost or asked twice, however it is stopped."""
 
+# pyright: reportPrivateUsage=false
+
 import io
 import json
 import os
@@ -14,9 +16,12 @@ from typing import Any
 import pytest
 from cli.command import Terminal, process
 
-from coze_async import Limits, Rate
-from coze_async.cli import main
+from coze_async import AsyncCoze, Limits, Rate
+from coze_async.cli import _batch, _connect, main
 from coze_async.cli._batch import Settings
+from coze_async.cli._collect import Collector
+from coze_async.cli._journal import Journal
+from coze_async.cli._resume import Earlier
 from coze_async.emulator import ChatInput, Code, Emulator, ErrorEvent, Failure, Refuse, Script, ToolCall, Usage
 
 Captured = pytest.CaptureFixture[str]
@@ -143,7 +148,9 @@ def test_not_more_than_the_limit_are_asked_at_once(folder: Path, emulator: Emula
         return Script("one two three", pace=0.002)
 
     emulator.bot("b-1", counted)
-    put("q.jsonl", *map(str, range(60)))
+    # Each of a user of its own: the limits of one user hold nobody back.
+    lines = [json.dumps({"message": "Hi", "user_id": f"u-{number}"}) for number in range(60)]
+    Path("q.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert batch("q.jsonl", "--limit", "7") == 0
     assert 1 < most <= 7
 
@@ -156,6 +163,34 @@ def test_limit_and_rate_are_those_of_the_command_line() -> None:
     chosen = Settings(source="q", out=Path("a"), rate=200)
     assert chosen.limits(usual) == chosen.limits(None) == Limits(chat=Rate(200, 60.0), chats_at_once=16)
     assert Settings(source="q", out=Path("a"), rate=0).limits(usual).chat is None
+
+
+@pytest.mark.parametrize(
+    ("is_emulated", "more", "rate"),
+    [
+        (True, [], None),
+        (False, [], Rate(60, 60.0)),
+        (True, ["--rate", "200"], Rate(200, 60.0)),
+        (False, ["--rate", "200"], Rate(200, 60.0)),
+        (False, ["--rate", "0"], None),
+    ],
+)
+def test_the_built_in_emulator_is_in_no_hurry_to_be_spared(
+    is_emulated: bool, more: list[str], rate: Rate | None, folder: Path, server: str, emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if is_emulated:
+        monkeypatch.delenv("COZE_API_TOKEN")
+    made: list[Limits] = []
+
+    def client(*arguments: Any, **options: Any) -> AsyncCoze:
+        made.append(options["limits"])
+        return AsyncCoze(*arguments, **options)
+
+    monkeypatch.setattr(_connect, "AsyncCoze", client)
+    put("q.jsonl", "a")
+    assert batch("q.jsonl", "--limit", "9", *more) == 0
+    assert [(limits.chat, limits.chats_at_once) for limits in made] == [(rate, 9)]
 
 
 # --- what is wrong with the files -------------------------------------------------------------------------------------
@@ -370,11 +405,23 @@ def press_after(count: int, emulator: Emulator, press: Callable[[], None]) -> No
 @pytest.mark.parametrize("how", [[], ["--poll"]])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_cancels_what_runs_and_keeps_what_came(
-    how: list[str], number: signal.Signals, folder: Path, emulator: Emulator, capsys: Captured
-) -> None:
+    how: list[str], number: signal.Signals, folder: Path, emulator: Emulator, capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    # The end takes longer than that of other commands; nothing is said of it before it has come.
+    monkeypatch.setattr("coze_async.cli._runner._STOPPING", 0.0)
+    had_ended: list[bool] = []
+    end = _batch._Batch._end
+
+    def checked(self: Any, collector: Collector, *rest: Any, **more: Any) -> int:
+        had_ended.append(collector.has_ended.is_set())
+        return end(self, collector, *rest, **more)
+
+    monkeypatch.setattr(_batch._Batch, "_end", checked)
     put("q.jsonl", *map(str, range(30)))
     press_after(10, emulator, lambda: os.kill(os.getpid(), number))
     assert batch("q.jsonl", "--limit", "4", *how) == 130
+    assert had_ended == [True]
     assert len(answers()) == 10
     assert all(answer["ok"] for answer in answers())
     states = Counter(chat.status for chat in emulator.chats.values())
@@ -390,6 +437,41 @@ def test_ctrl_c_cancels_what_runs_and_keeps_what_came(
     assert batch("q.jsonl", *how) == 0
     assert Counter(answer["message"] for answer in answers()) == Counter(map(str, range(30)))
     assert Counter(asked(emulator).values()) == {1: 26, 2: 4}
+
+
+def test_after_ctrl_c_the_file_is_not_written_anew(
+    folder: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("q.jsonl", *map(str, range(9)))
+    emulator.fail(Code(4015, "no"), on="POST /v3/chat", times=9)
+    assert batch("q.jsonl") == 1
+    anew: list[object] = []
+
+    def without_earlier(self: Journal, keys: object) -> None:
+        anew.append(keys)
+
+    monkeypatch.setattr(Journal, "without_earlier", without_earlier)
+    press_after(2, emulator, lambda: os.kill(os.getpid(), signal.SIGINT))
+    # Whoever has pressed it wants to leave; a large file takes its time.
+    assert batch("q.jsonl", "--limit", "4") == 130
+    assert anew == []
+    # Both lines of a question are read, and the later one counts.
+    emulator.bot("b-1", echo)
+    assert batch("q.jsonl") == 0
+    assert max(asked(emulator).values()) == 3
+
+
+def test_questions_that_have_gone_meanwhile_are_not_answered(
+    folder: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    put("q.jsonl", "a", "b")
+
+    def gone(self: Earlier, questions: object) -> Any:
+        return iter(())
+
+    monkeypatch.setattr(Earlier, "pending", gone)
+    assert batch("q.jsonl") == 1
+    assert capsys.readouterr().out.startswith("0 of 2 questions answered.\n")
 
 
 def test_a_second_ctrl_c_does_not_wait(folder: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,7 +615,7 @@ def test_without_room_for_a_second_file_the_first_stays(
     def full(self: object, keys: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("coze_async.cli._journal.Journal.without_earlier", full)
+    monkeypatch.setattr(Journal, "without_earlier", full)
     assert batch("q.jsonl") == 0
     assert [answer["ok"] for answer in answers()] == [False, True]
     assert "a.jsonl still has the lines of failures that were asked again: No space left" in capsys.readouterr().err

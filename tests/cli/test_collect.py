@@ -105,13 +105,19 @@ def collector(journal: Journal) -> Collector:
 
 
 async def test_every_answer_is_written_and_counted(journal: Journal, syncs: list[tuple[float, int]]) -> None:
-    collecting = collector(journal)
+    summary = Summary()
+    collecting = Collector(journal, summary, Looks(summary, 3))
     assert collecting.has_ended.is_set()
-    await collecting.collect(Planned(0.0, 0.0, 0.0))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(collecting.collect, Planned(0.0, 0.0, 5.0))
+        await anyio.sleep(1.0)
+        assert not collecting.has_ended.is_set()
+        assert summary.count == 2
     assert [answer.origin.line for answer in journal.answers()] == [1, 2, 3]
     assert collecting.has_ended.is_set()
+    assert summary.answered == 3
     assert (collecting.failure, collecting.unwritten, collecting.stopped_by) == (None, 0, None)
-    assert [count for _, count in syncs] == [3]
+    assert [count for _, count in syncs] == [2, 3]
 
 
 async def test_the_disk_is_waited_for_twice_a_second_or_every_hundred_answers(
@@ -184,6 +190,8 @@ async def test_a_disk_that_fails_later_ends_it_too(
 
     monkeypatch.setattr(os, "fsync", failing)
     collecting = collector(journal)
-    await collecting.collect(Planned(0.0, 5.0, 5.0))
+    await collecting.collect(Planned(0.0, 5.0, 5.0, left=2))
     assert "Input/output error" in str(collecting.failure)
     assert collecting.has_ended.is_set()
+    # Such a disk is given nothing more.
+    assert (collecting.unwritten, len([*journal.answers()])) == (2, 1)

@@ -114,6 +114,11 @@ def test_what_a_power_cut_leaves_at_the_end_is_cut_off(path: Path, torn: bytes) 
         file.write(torn)
     write(path, answer(2))
     assert lines_of(path) == [1, 2]
+    # After a line of ours it need not look like one.
+    with path.open("ab") as file:
+        file.write(b"\xff\xff")
+    write(path, answer(3))
+    assert lines_of(path) == [1, 2, 3]
     path.write_bytes(torn)
     write(path, answer(3))
     assert lines_of(path) == [3]
@@ -124,6 +129,7 @@ def test_what_a_power_cut_leaves_at_the_end_is_cut_off(path: Path, torn: bytes) 
     [
         (b"one line without an end", "holds something else than answers"),
         (b"a letter\nto a friend", "holds something else than answers"),
+        (b'a letter\n{"line": 1, "to": "a fri', "holds something else than answers"),
         (b"a letter\nto a friend\n", "line 1, is not the answer to a question"),
         (b'{"line": 1}\n', "line 1, is not the answer"),
         (b'{"message": "a question"}\n', "line 1, is not the answer"),

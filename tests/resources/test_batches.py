@@ -24,7 +24,20 @@ from coze_async import (
     StreamInterruptedError,
     WorkflowError,
 )
-from coze_async.emulator import Ask, ChatInput, Code, Cut, Emulator, Failure, Script, Stall, Usage, WorkflowScript
+from coze_async.emulator import (
+    Ask,
+    ChatInput,
+    Code,
+    Cut,
+    Emulator,
+    Failure,
+    Node,
+    Script,
+    Stall,
+    Usage,
+    WorkflowInput,
+    WorkflowScript,
+)
 
 FREE = Limits.none()
 NOTHING: dict[str, Any] = {}
@@ -218,6 +231,16 @@ async def test_an_answer_that_broke_off_is_an_outcome_that_may_have_cost(emulato
     assert good.is_ok
 
 
+@pytest.mark.parametrize(("ordered", "expected"), [(True, ["slow", "fast"]), (False, ["fast", "slow"])])
+async def test_outcomes_of_chats_come_as_they_finish_or_in_order(
+    emulator: Emulator, ordered: bool, expected: list[str]
+) -> None:
+    emulator.bot("b", lambda given: Script("one two", pace=9.0 if given.question == "slow" else 0.0))
+    coze = coze_at(emulator)
+    async with coze, coze.chat.batch(["slow", "fast"], bot_id="b", user_id="u", ordered=ordered) as outcomes:
+        assert [outcome.item async for outcome in outcomes] == expected
+
+
 async def test_mistakes_that_every_item_would_meet_are_raised_at_once() -> None:
     transport = Answers(chat())
     coze = AsyncCoze("pat_x", base_url="http://coze.test", transport=transport)
@@ -264,6 +287,36 @@ async def test_how_a_workflow_runs_is_the_same_for_all(emulator: Emulator, polli
     first, second = (request.body for request in emulator.requests if request.method == "POST")
     assert {name: first.get(name) for name in how} == how
     assert (second["app_id"], second.get("bot_id")) == ("a", None)
+
+
+@pytest.mark.parametrize(("ordered", "expected"), [(True, ["slow", "fast"]), (False, ["fast", "slow"])])
+async def test_outcomes_of_runs_come_as_they_finish_or_in_order(
+    emulator: Emulator, ordered: bool, expected: list[str]
+) -> None:
+    def script(given: WorkflowInput) -> WorkflowScript:
+        return WorkflowScript(
+            "one two", nodes=[Node("n", "one two")], pace=9.0 if given.parameters["n"] == "slow" else 0
+        )
+
+    emulator.workflow("w", script)
+    async with coze_at(emulator) as coze:
+        items = [{"n": "slow"}, {"n": "fast"}]
+        async with coze.workflows.batch(items, workflow_id="w", ordered=ordered) as outcomes:
+            assert [outcome.item["n"] async for outcome in outcomes] == expected
+        began = anyio.current_time()
+        await coze.workflows.batch(items[:1] * 4, workflow_id="w", limit=2).collect()
+        alone = anyio.current_time()
+        await coze.workflows.batch(items[:1], workflow_id="w").collect()
+    # Four, two at a time, take twice as long as one.
+    assert alone - began == pytest.approx(2 * (anyio.current_time() - alone), abs=0.01)
+
+
+@pytest.mark.parametrize(("how", "expected"), [({}, 1), ({"stop_on": ()}, 4)])
+async def test_a_used_up_quota_ends_a_batch_of_runs(emulator: Emulator, how: dict[str, Any], expected: int) -> None:
+    emulator.fail(Code(4011, "no tokens left"), on="POST /v1/workflow/stream_run", times=None)
+    async with coze_at(emulator) as coze:
+        batch = coze.workflows.batch([NOTHING] * 4, workflow_id="w", limit=1, **how)
+        assert len(await batch.collect()) == expected
 
 
 async def test_failed_and_waiting_runs_are_outcomes(emulator: Emulator) -> None:
