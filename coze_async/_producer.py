@@ -259,7 +259,8 @@ class Producer(AbstractAsyncContextManager["Producer"]):
             missed.update(await self._broker.insist(partial(self._queue.unknown, keys)))
         again = [(key, waiting) for key in missed & set(lost) if (waiting := self._waiting.get(key))]
         if again:
-            self._broker.tell(f"Redis at {self._broker.url} has lost {len(again)} questions; they are brought again.")
+            what = "1 question; it is" if len(again) == 1 else f"{len(again):,} questions; they are"
+            self._broker.tell(f"Redis at {self._broker.url} has lost {what} brought again.")
         for key, waiting in again:
             await self._brought(key, waiting.parcel)
         return missed

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis_server import BINARY, RedisServer
 
 from coze_async import (
@@ -29,7 +30,7 @@ from coze_async import (
     fan_out,
 )
 from coze_async._parcels import Answer, Parcel
-from coze_async._queue import Claim
+from coze_async._queue import Claim, Delivery, Put
 from coze_async._tally import TALLY, Tally
 from coze_async.emulator import ChatInput, Emulator, Failure, Refuse, Script
 from coze_async.models import Chat, ChatResult
@@ -476,6 +477,7 @@ async def test_what_was_handed_out_and_not_begun_with_is_given_back_too(farm: Fa
     await broker.queue.put("k", b"{}")
     assert await broker.queue.next(1.0) is not None
     assert await broker.queue.leave() == 1
+    assert await farm.client.xinfo_consumers(f"{{queue:{farm.queue}}}:items", "workers") == []
     again = await broker.queue.next(1.0)
     assert again is not None
     assert (again.key, again.data, again.count) == ("k", b"{}", 1)
@@ -503,6 +505,127 @@ async def test_who_lost_an_item_knows_and_who_has_it_keeps_it(farm: Farm) -> Non
     assert await queue.outcomes(["k"], "run") == ([b"first"], None)
     assert await queue.claim(delivery, "other", "run") == (Claim.OVER, 0.0)
     assert await farm.left() == 0
+
+
+async def test_what_was_taken_back_on_its_way_to_a_worker_is_not_asked(farm: Farm) -> None:
+    queue = (await farm.silent()).queue
+    await queue.put("k", b"{}")
+    delivery = await queue.next(1.0)
+    assert delivery is not None
+    assert await queue.withdraw(["k", "unknown"]) == [True, True]
+    assert await queue.claim(delivery, "one", "run") == (Claim.OVER, 0.0)
+    await queue.put("k", b"{}")
+    delivery = await queue.next(1.0)
+    assert delivery is not None
+    assert await queue.claim(delivery, "one", "run") == (Claim.MINE, 0.0)
+    assert await queue.withdraw(["k"]) == [False]
+
+
+async def test_nothing_is_claimed_of_a_run_that_was_stopped(farm: Farm) -> None:
+    queue = (await farm.silent()).queue
+    deliveries: list[Delivery] = []
+    for key in ("one", "two"):
+        await queue.put(key, b"{}")
+        delivery = await queue.next(1.0)
+        assert delivery is not None
+        deliveries.append(delivery)
+    first, second = deliveries
+    assert await queue.claim(first, "one", "run") == (Claim.MINE, 0.0)
+    await queue.settle(first, "one", "run", b"no money", stop="no money")
+    assert await queue.outcomes(["one", "two"], "run") == ([b"no money", None], "no money")
+    assert await queue.claim(second, "two", "run") == (Claim.OVER, 0.0)
+    assert await farm.left() == 0
+    await queue.resume("run")
+    assert await queue.outcomes(["two"], "run") == ([None], None)
+
+
+async def test_an_item_is_known_as_long_as_anything_tells_of_it(farm: Farm) -> None:
+    queue = (await farm.silent()).queue
+    assert await queue.unknown(["k"]) == ["k"]
+    assert await queue.put("k", b"{}") is Put.PUT
+    assert await queue.put("k", b"{}") is Put.KNOWN
+    delivery = await queue.next(1.0)
+    assert delivery is not None
+    await queue.claim(delivery, "one", "run")
+    # The entry is lost, and who answers it is alive.
+    await farm.client.delete(f"{{queue:{farm.queue}}}:items")
+    assert await queue.put("k", b"{}") is Put.KNOWN
+    await farm.client.delete(f"{{queue:{farm.queue}}}:claim:k")
+    assert await queue.unknown(["k"]) == ["k"]
+    assert await queue.put("k", b"{}") is Put.PUT
+    await queue.settle(delivery, "one", "run", b"done")
+    assert await queue.put("k", b"{}") is Put.ANSWERED
+    assert await queue.unknown(["k"]) == []
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_who_begins_and_who_comes_back_lets_the_others_show_themselves_first(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch, *, is_away: bool
+) -> None:
+    """Redis may have been away for all: until they have shown themselves, everybody looks dead."""
+    broker = await farm.silent(Rules(idle_timeout=0.2))
+    looks: list[float] = []
+    took_over, taken = broker.queue.take_over, broker.queue.next
+    back_at = anyio.current_time()
+
+    async def take_over() -> Delivery | None:
+        looks.append(anyio.current_time())
+        return await took_over()
+
+    async def following(wait: float) -> Delivery | None:
+        nonlocal back_at
+        if is_away and len(looks) == 1:
+            back_at = anyio.current_time()
+            looks.append(back_at)
+            raise RedisConnectionError("gone")
+        return await taken(wait)
+
+    monkeypatch.setattr(broker.queue, "take_over", take_over)
+    monkeypatch.setattr(broker.queue, "next", following)
+    listening = broker.listen()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anext, listening)
+        await until(lambda: len(looks) > 2)
+        tasks.cancel_scope.cancel()
+    await listening.aclose()
+    first, _, third = looks[:3]
+    assert (third if is_away else first) - back_at >= 0.2
+
+
+async def test_only_what_was_missed_twice_is_brought_again(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with farm.producer() as producer, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+        await until(lambda: any(waiting.parcel for waiting in producer._waiting.values()))
+        await farm.client.flushdb()
+        missed = await producer._found_again(set())
+        assert missed == set(producer._waiting)
+        assert await farm.left() == 0
+        assert await producer._found_again(missed) == missed
+        assert await farm.left() == 1
+        assert await producer._found_again(missed) == set()
+        assert [words.partition(" has lost ")[2] for words in farm.told] == ["1 question; it is brought again."]
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_answer_that_has_come_is_stored_though_the_worker_is_told_to_go(emulator: Emulator) -> None:
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            gate = Gate()
+            emulator.bot("b", gate)
+            worker = await farm.worker()
+            async with farm.producer() as producer, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+                await until(lambda: gate.waiting)
+                server.pause()
+                gate.opened.set()
+                await until(lambda: worker._keeping)
+                worker.give_back()
+                server.go_on()
+            assert (worker.answered, worker.given_back) == (1, 0)
+            assert farm.asked == {"q": 1}
+            running.cancel_scope.cancel()
 
 
 async def test_keys_go_by_themselves(farm: Farm) -> None:
@@ -564,7 +687,7 @@ async def test_everybody_waits_while_redis_is_away_and_goes_on(emulator: Emulato
     away = f"Redis at {server.url} does not answer: "
     assert sum(words.startswith(away) and words.endswith("nothing is lost.") for words in told) == 2
     assert sum(words.startswith(f"Redis at {server.url} answers again, after ") for words in told) == 2
-    assert any(words.endswith("questions; they are brought again.") for words in told)
+    assert any(" has lost " in words for words in told)
 
 
 async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
