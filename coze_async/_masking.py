@@ -21,14 +21,28 @@ __all__ = ["KEEPABLE", "Masking"]
 
 KEEPABLE = ("content", "users")
 
-# A credential, wherever it stands; numbers under these names are counts.
+# Names are read as words, however they are joined: x-api-key, privateKey, access_tokens.
+_KEYS = r"(?:api|secret|access|private|session|sign(?:ing)?|encrypt(?:ion)?|auth|client|account|shared)_?key"
+_SECRETS = rf"token|secret|passw(?:or)?d|passphrase|pwd|cookie|credential|jwt|bearer|authorization|{_KEYS}"
+# A credential, wherever it stands, with all that stands below it; what is said of one (its type, its end) is none.
 _CREDENTIAL = re.compile(
-    r".*(?:token|secret|passw(?:or)?d|session_key|private_key|api_?key|authorization|cookie|credential|assertion"
-    r"|code_verifier|device_code|user_code|signature|file_base64)$|verification_ur[il]_complete$",
-    re.IGNORECASE,
+    rf".*(?:{_SECRETS}|assertion|code_verifier|device_code|user_code|auth_code|signature|sess(?:ion)?_?id|file_base64)s?"
+    r"|(?:.*_)?(?:auth|sig|sign|ak|sk)|pass|verification_ur[il]_complete"
+    rf"|(?:.*_)?(?:{_SECRETS})s?_(?!(?:.*_)?(?:count|counts|type|total|usage|limit|num|size|length|cost|price|status|mode"
+    r"|details|in|at|time|expires|expiry|ttl|url|uri|endpoint)$).*"
 )
-# Coze Studio counts tokens under the name `token`, in texts.
-_COUNTED = re.compile(r"[0-9]{0,9}")
+# What counts tokens.
+_COUNT = re.compile(
+    r"(?:.*_)?(?:input|output|prompt|completion|total|max|min|reasoning|cached|used|left|remaining|context|audio|text"
+    r"|image)_tokens?"
+)
+# Which page comes next.
+_CURSOR = re.compile(r"(?:next_)?page_token")
+_COUNTING = ("/v1/workflow", "/v3/chat", "/v1/conversation")
+_FEW_DIGITS = re.compile(r"[0-9]{1,9}")
+# A name and its value, as in an address: what stands behind the name of a credential is one.
+_PARAMETER = re.compile(r"([A-Za-z0-9_.-]{2,64})=([^&\s\"'<>#;,\\]+)")
+_JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _USER = re.compile(
     r"(?:.*_)?(?:user_ids?|uids?|user_name|user_nickname|user_unique_name|user|username|nick_?name|avatar|avatar_url"
     r"|e?mail|phone|mobile|creator_name|web_id)$",
@@ -37,7 +51,7 @@ _USER = re.compile(
 _KEPT = re.compile(
     r"(?:.*_)?(?:id|ids|uuid|count|time|at|type|status|code|mode|index|size|total|num|tokens)$"
     r"|is_.*|has_.*"
-    r"|token|usage|cost|msg|error|error_message|logid|debug_url|help_doc|event|role|stream|score|finish_reason"
+    r"|token|(?:next_)?page_token|usage|cost|msg|error|error_message|logid|debug_url|help_doc|event|role|stream|score|finish_reason"
     r"|from_module|from_unit|scope|expires_in|interval|order|limit|page|bytes|auto_save_history|format|version",
     re.IGNORECASE,
 )
@@ -101,6 +115,7 @@ class _Meaning(NamedTuple):
     """What the values under a name are."""
 
     is_credential: bool
+    is_count: bool
     is_user: bool
     is_kept: bool
     is_opaque: bool
@@ -109,7 +124,15 @@ class _Meaning(NamedTuple):
 # A stream says the same few names again and again; names that people make up must not pile up.
 @functools.lru_cache(maxsize=1024)
 def _meaning(name: str) -> _Meaning:
-    return _Meaning(*(bool(known.fullmatch(name)) for known in (_CREDENTIAL, _USER, _KEPT, _OPAQUE)))
+    words = _JOINTS.sub("_", name).strip("_").lower()
+    is_count = bool(_COUNT.fullmatch(words) or _CURSOR.fullmatch(words))
+    return _Meaning(
+        is_credential=bool(_CREDENTIAL.fullmatch(words)),
+        is_count=is_count,
+        is_user=bool(_USER.fullmatch(words)),
+        is_kept=bool(_KEPT.fullmatch(name)),
+        is_opaque=bool(_OPAQUE.fullmatch(name)),
+    )
 
 
 def _masked(text: str) -> str:
@@ -117,11 +140,16 @@ def _masked(text: str) -> str:
 
 
 class _Place(NamedTuple):
-    """Where in a JSON text a value stands: its key, and whose names the keys are."""
+    """Where in a JSON text a value stands: its key, whose names the keys are, and whether all of it is a credential."""
 
     key: str = ""
     is_inside: bool = False
     is_opaque: bool = False
+    is_secret: bool = False
+
+    def holding(self) -> "_Place":
+        """Return the place of what stands in the list or the object that stands here."""
+        return self._replace(is_secret=self.is_secret or _meaning(self.key).is_credential)
 
 
 def _without(text: str, hidden: Iterable[str]) -> str:
@@ -130,7 +158,11 @@ def _without(text: str, hidden: Iterable[str]) -> str:
     for known in sorted(hidden, key=len, reverse=True):
         if known in text:
             text = text.replace(known, _masked(known))
-    return TOKEN.sub(lambda found: _masked(found[0]), text)
+    return _PARAMETER.sub(_without_value, TOKEN.sub(lambda found: _masked(found[0]), text))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return f"{found[1]}={_masked(found[2])}" if _meaning(found[1]).is_credential else found[0]
 
 
 @dataclass
@@ -165,9 +197,9 @@ class Masking:
             headers: What its request carries.
         """
         for name, value in (headers or {}).items():
-            if name.lower() in ("authorization", "cookie", "proxy-authorization"):
+            if _meaning(name).is_credential:
                 self.learn(*value.split()[-1:], *(part.partition("=")[2].strip() for part in value.split(";")))
-        return ExchangeMasking(self, is_login="/oauth2/" in path)
+        return ExchangeMasking(self, path)
 
     def learn(self, *secrets: str) -> None:
         """Remember credentials."""
@@ -193,12 +225,16 @@ class Masking:
 class ExchangeMasking:
     """Masks one exchange: what was masked in its request is masked where the answer repeats it."""
 
-    def __init__(self, masking: Masking, *, is_login: bool) -> None:
+    def __init__(self, masking: Masking, path: str) -> None:
         self._masking = masking
-        self._is_login = is_login
+        # A code is as good as a credential where one logs in.
+        self._is_login = "/oauth" in path.lower()
         self._keeps_content = "content" in masking.keep
         self._keeps_users = "users" in masking.keep
         self._known: set[str] = set()
+        # Coze Studio counts tokens under the name `token`.
+        self._is_counting = path.startswith(_COUNTING)
+        self._is_answer = False
 
     def server(self, url: str) -> str:
         """Return who is asked; only hosts that everybody knows stay."""
@@ -232,6 +268,7 @@ class ExchangeMasking:
 
     def body(self, status: int, headers: Mapping[str, str], content: bytes) -> bytes | None:
         """Return the body of an answer, as long as before; None if its content has to be withheld."""
+        self._is_answer = True
         kind = content_type_of(headers)
         text = content.decode("utf-8", "surrogateescape")
         opening = text.lstrip("\ufeff \t\r\n")[:1]
@@ -309,7 +346,8 @@ class ExchangeMasking:
             part = found[0]
             if part in ("{", "["):
                 around.append((part, key))
-                key = _Place("" if part == "{" else key.key, key.is_inside, key.is_opaque)
+                key = key.holding()
+                key = key._replace(key="") if part == "{" else key
                 is_key = part == "{"
                 continue
             if part in ("}", "]"):
@@ -322,9 +360,9 @@ class ExchangeMasking:
             if not part.startswith('"'):
                 masked = self._word(part, key)
             elif is_key:
-                outer = around[-1][1]
+                outer = around[-1][1].holding()
                 name = _decoded(found[1])
-                key = _Place(name, outer.is_inside, outer.is_opaque or _meaning(outer.key).is_opaque)
+                key = outer._replace(key=name, is_opaque=outer.is_opaque or _meaning(outer.key).is_opaque)
                 masked = f'"{self._same_spans(found[1], name, self._safe(name))}{found[2]}'
             else:
                 value = _decoded(found[1])
@@ -339,8 +377,11 @@ class ExchangeMasking:
         if word in _WORDS:
             return word
         if _NUMBER.fullmatch(word):
+            if self._is_credential(word, place, is_text=False):
+                self._masking.learn(word)
+                return re.sub(r"[0-9]", "1", word)
             return word if self._keeps_content or self._is_kept(place) else re.sub(r"[0-9]", "1", word)
-        return self._safe(word) if self._keeps_content else _masked(word)
+        return self._safe(word) if self._keeps_content and not place.is_secret else _masked(word)
 
     @staticmethod
     def _same_spans(raw: str, text: str, masked: str) -> str:
@@ -356,10 +397,21 @@ class ExchangeMasking:
             return False
         return place.key in _KEPT_INSIDE if place.is_inside else _meaning(place.key).is_kept
 
+    def _is_credential(self, value: str, place: _Place, *, is_text: bool) -> bool:
+        meaning = _meaning(place.key)
+        if place.is_secret or not (meaning.is_credential or meaning.is_count):
+            return place.is_secret or (is_text and self._is_login and place.key == "code")
+        is_count = (
+            meaning.is_count
+            or (place.key == "token" and self._is_counting and self._is_answer)
+            or (place.key == "tokens" and not is_text)
+        )
+        return not (is_count and _FEW_DIGITS.fullmatch(value))
+
     def _text(self, text: str, place: _Place) -> str:
         """Return the text of a value: as it is, masked, or, if it holds JSON of its own, masked inside."""
         key = place.key
-        if (_meaning(key).is_credential and not _COUNTED.fullmatch(text)) or (self._is_login and key == "code"):
+        if self._is_credential(text, place, is_text=True):
             self._masking.learn(text)
             return _masked(text)
         if _meaning(key).is_user:

@@ -88,8 +88,64 @@ def test_content_can_be_kept_without_the_users_and_the_other_way_round() -> None
 
 
 def test_a_count_of_tokens_is_no_token() -> None:
-    assert body('{"token":"123456789"}') == '{"token":"123456789"}'
-    assert body('{"token":"1234567890"}', keep=KEEPABLE) == '{"token":"0000000000"}'
+    counts = (
+        '{"token":"123456789","tokens":5,"a":{"token_count":7,"output_tokens":24,"max_tokens":"9","token_type":"t"}}'
+    )
+    assert body(counts, path="/v1/workflow/stream_run") == counts
+    assert body('{"token":"1234567890"}', keep=KEEPABLE, path="/v1/workflow/run") == '{"token":"0000000000"}'
+    # Nowhere else does a server count under this name, and nobody who asks does.
+    assert (
+        body('{"token":"123456","a":{"token":12}}', keep=KEEPABLE, path="/v1/audio/rooms")
+        == '{"token":"000000","a":{"token":11}}'
+    )
+    asked = Masking(KEEPABLE).exchange("/v1/workflow/run").request_body(b'{"token":"123456"}')
+    assert asked == {"token": "000000"}
+    # A name that counts, and a text that counts nothing.
+    assert body('{"output_tokens":"s3cr-et"}', keep=KEEPABLE) == '{"output_tokens":"x0xx-xx"}'
+    cursors = '{"page_token":"2","next_page_token":"30"}'
+    assert body(cursors) == cursors
+
+
+CREDENTIALS = (
+    "token", "tokens", "access_tokens", "accessToken", "token_id", "secret_id", "session_id", "sessionid", "secret_key",
+    "access_key", "x-api-key", "X-Api-Key", "api-key", "privateKey", "RSAPrivateKey", "apikeys", "clientSecret",
+    "secrets",
+    "pwd", "pass", "passwd", "password", "passphrase", "credentials", "cookies", "jwt", "auth", "bearer", "ak", "sig",
+    "X-Amz-Signature", "x-sign", "user_code", "auth_code", "token_value",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+@pytest.mark.parametrize("keep", [(), KEEPABLE])
+def test_a_credential_is_known_by_its_name_however_that_is_written(name: str, keep: tuple[str, ...]) -> None:
+    deep = {"id": "s3cr-et", "code": 720702204, "type": ["s3cr-et", {"status": "s3cr-et"}]}
+    for value in ("s3cr-et", "720702204", ["s3cr-et", "720702204", [720702204]], deep):
+        for place in ({name: value}, {"parameters": {name: value}}, {"data": json.dumps({name: value})}):
+            masked = body(json.dumps(place), keep=keep, path="/v1/x")
+            assert "s3cr" not in masked
+            assert "720702204" not in masked
+    exchange = Masking(keep).exchange("/v1/x")
+    assert exchange.query({name: ["s3cr-et", "720702204"]}) == {name: ["x0xx-xx", "000000000"]}
+
+
+@pytest.mark.parametrize("name", ["password", "client_secret", "pwd", "token"])
+def test_a_credential_may_be_a_number(name: str) -> None:
+    assert body(f'{{"{name}":720702204}}', keep=KEEPABLE, path="/v1/x") == f'{{"{name}":111111111}}'
+
+
+@pytest.mark.parametrize("name", ["keyword", "design", "task", "sign_type", "check_not_pass", "secretary", "passage"])
+def test_a_name_that_only_looks_like_a_credential_is_none(name: str) -> None:
+    assert body(f'{{"{name}":"abc"}}', keep=KEEPABLE) == f'{{"{name}":"abc"}}'
+
+
+def test_an_address_that_is_kept_has_no_credentials_in_it() -> None:
+    signed = "https://s.coze.cn/x?sign=Q1w2&amp;x-signature=a%3D9&Expires=17&key_name=b"
+    assert body(json.dumps({"url": signed}), keep=("content",)) == json.dumps(
+        {"url": "https://s.coze.cn/x?sign=x0x0&amp;x-signature=x%0x0&Expires=17&key_name=b"}
+    )
+    assert body('{"debug_url":"https://www.coze.cn/w?execute_id=1&token=Q1w2"}') == (
+        '{"debug_url":"https://www.coze.cn/w?execute_id=1&token=x0x0"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,6 +169,7 @@ def test_no_credential_can_be_kept(given: str) -> None:
 def test_a_code_is_a_credential_where_one_logs_in_and_a_number_elsewhere() -> None:
     assert body('{"code":"720702204"}') == '{"code":"720702204"}'
     assert body('{"code":"720702204"}', path="/api/permission/oauth2/token") == '{"code":"000000000"}'
+    assert body('{"code":720702204}', path="/api/permission/oauth2/token") == '{"code":720702204}'
 
 
 def test_a_credential_that_was_seen_is_hidden_wherever_it_comes_again() -> None:
