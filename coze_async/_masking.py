@@ -45,9 +45,15 @@ _PARAMETER = re.compile(r"([A-Za-z0-9_.-]{2,64})=([^&\s\"'<>#;,\\]+)")
 _JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _USER = re.compile(
     r"(?:.*_)?(?:user_ids?|uids?|user_name|user_nickname|user_unique_name|user|username|nick_?name|avatar|avatar_url"
-    r"|e?mail|phone|mobile|creator_name|web_id)$",
+    r"|e?mail|phone|mobile|creator_name|(?:creator|owner|member|operator|author|open|web)_ids?)$",
     re.IGNORECASE,
 )
+# What has an id and a name below these is somebody.
+_PERSON = re.compile(r"(?:.*_)?(?:creator|owner|member|operator|author|user|collaborator)s?(?:_info)?")
+_OF_A_PERSON = frozenset({"id", "name"})
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Whose ids stand in paths.
+_USER_IN_PATH = re.compile(r"(/(?:collaborators|members)/)([^/]+)")
 _KEPT = re.compile(
     r"(?:.*_)?(?:id|ids|uuid|count|time|at|type|status|code|mode|index|size|total|num|tokens)$"
     r"|is_.*|has_.*"
@@ -117,6 +123,7 @@ class _Meaning(NamedTuple):
     is_credential: bool
     is_count: bool
     is_user: bool
+    is_person: bool
     is_kept: bool
     is_opaque: bool
 
@@ -130,6 +137,7 @@ def _meaning(name: str) -> _Meaning:
         is_credential=bool(_CREDENTIAL.fullmatch(words)),
         is_count=is_count,
         is_user=bool(_USER.fullmatch(words)),
+        is_person=bool(_PERSON.fullmatch(words)),
         is_kept=bool(_KEPT.fullmatch(name)),
         is_opaque=bool(_OPAQUE.fullmatch(name)),
     )
@@ -140,29 +148,44 @@ def _masked(text: str) -> str:
 
 
 class _Place(NamedTuple):
-    """Where in a JSON text a value stands: its key, whose names the keys are, and whether all of it is a credential."""
+    """Where in a JSON text a value stands: its key, whose names the keys are, and of what it is a part."""
 
     key: str = ""
     is_inside: bool = False
     is_opaque: bool = False
     is_secret: bool = False
+    is_of_a_person: bool = False
 
     def holding(self) -> "_Place":
         """Return the place of what stands in the list or the object that stands here."""
-        return self._replace(is_secret=self.is_secret or _meaning(self.key).is_credential)
+        meaning = _meaning(self.key)
+        return self._replace(is_secret=self.is_secret or meaning.is_credential, is_of_a_person=meaning.is_person)
+
+    @property
+    def is_user(self) -> bool:
+        return _meaning(self.key).is_user or (self.is_of_a_person and self.key in _OF_A_PERSON)
 
 
-def _without(text: str, hidden: Iterable[str]) -> str:
-    """Return a text without these, and without what looks like a credential."""
+def _hide(found: re.Match[str]) -> str:
+    return _masked(found[0])
+
+
+def _without(text: str, hidden: Iterable[str], *, keeps_users: bool) -> str:
+    """Return a text without these, and without what looks like a credential or, if it is not kept, like a user."""
     # The longest first: one may be a part of another.
     for known in sorted(hidden, key=len, reverse=True):
         if known in text:
             text = text.replace(known, _masked(known))
-    return _PARAMETER.sub(_without_value, TOKEN.sub(lambda found: _masked(found[0]), text))
+    text = TOKEN.sub(_hide, text)
+    if "=" in text:
+        text = _PARAMETER.sub(functools.partial(_without_value, keeps_users=keeps_users), text)
+    return text if keeps_users or "@" not in text else _MAIL.sub(_hide, text)
 
 
-def _without_value(found: re.Match[str]) -> str:
-    return f"{found[1]}={_masked(found[2])}" if _meaning(found[1]).is_credential else found[0]
+def _without_value(found: re.Match[str], *, keeps_users: bool) -> str:
+    meaning = _meaning(found[1])
+    is_hidden = meaning.is_credential or (meaning.is_user and not keeps_users)
+    return f"{found[1]}={_masked(found[2])}" if is_hidden else found[0]
 
 
 @dataclass
@@ -218,7 +241,7 @@ class Masking:
         if safe is None:
             if len(self._safe) >= _MOST_REPEATED:
                 self._safe.clear()
-            safe = self._safe[text] = _without(text, self._secrets)
+            safe = self._safe[text] = _without(text, self._secrets, keeps_users="users" in self.keep)
         return safe
 
 
@@ -241,6 +264,11 @@ class ExchangeMasking:
         scheme, _, host = url.partition("://")
         name = host.rpartition(":")[0] or host
         return url if self._keeps_users or _CLOUDS.fullmatch(name) else f"{scheme}://{_masked(host)}"
+
+    def path(self, path: str) -> str:
+        """Return where a request goes; who stands in a path is hidden like anybody else."""
+        path = self._safe(path)
+        return path if self._keeps_users else _USER_IN_PATH.sub(lambda found: found[1] + self._hidden(found[2]), path)
 
     def query(self, query: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
         """Return the names and values behind a path."""
@@ -290,7 +318,7 @@ class ExchangeMasking:
 
     def _scrubbed(self, text: str) -> str:
         """Return words of the server's without what is known not to be its own."""
-        return _without(text, (*self._masking.secrets, *self._known))
+        return _without(text, (*self._masking.secrets, *self._known), keeps_users=self._keeps_users)
 
     def _safe(self, text: str) -> str:
         """Return a text without credentials. A status may well be a word that somebody wrote, too: it stays."""
@@ -380,6 +408,9 @@ class ExchangeMasking:
             if self._is_credential(word, place, is_text=False):
                 self._masking.learn(word)
                 return re.sub(r"[0-9]", "1", word)
+            if place.is_user and not self._keeps_users:
+                self._hidden(word)
+                return re.sub(r"[0-9]", "1", word)
             return word if self._keeps_content or self._is_kept(place) else re.sub(r"[0-9]", "1", word)
         return self._safe(word) if self._keeps_content and not place.is_secret else _masked(word)
 
@@ -414,7 +445,7 @@ class ExchangeMasking:
         if self._is_credential(text, place, is_text=True):
             self._masking.learn(text)
             return _masked(text)
-        if _meaning(key).is_user:
+        if place.is_user:
             return self._safe(text) if self._keeps_users else self._hidden(text)
         if text.lstrip()[:1] in ("{", "[") and not self._is_kept(place):
             return self._json(text, _Place(key, is_inside=True, is_opaque=place.is_opaque))

@@ -246,19 +246,19 @@ class _Taken:
 
     def _asked(self, hidden: ExchangeMasking) -> Asked:
         request = self._request
-        query = hidden.query(query_of(request.url))
+        path, query = hidden.path(request.url.path), hidden.query(query_of(request.url))
         try:
             content = request.content
         except httpx.RequestNotRead:
             # A file that was read while it was sent: it is gone.
             length = request.headers.get("content-length", "")
-            return Asked(request.method, request.url.path, query, size=int(length) if length.isdigit() else 0)
+            return Asked(request.method, path, query, size=int(length) if length.isdigit() else 0)
         if not content:
-            return Asked(request.method, request.url.path, query)
+            return Asked(request.method, path, query)
         try:
-            return Asked(request.method, request.url.path, query, hidden.request_body(content))
+            return Asked(request.method, path, query, hidden.request_body(content))
         except (ValueError, RecursionError):
-            return Asked(request.method, request.url.path, query, size=len(content))
+            return Asked(request.method, path, query, size=len(content))
 
     def _headers(self, hidden: ExchangeMasking, headers: httpx.Headers) -> Mapping[str, str]:
         kept = hidden.headers(headers)

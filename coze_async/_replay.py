@@ -207,18 +207,23 @@ def asked_of(request: httpx.Request, kept: Collection[str] | None = None) -> Ask
         kept: Mask it as a recording that kept these; None masks nothing.
     """
     masked = None if kept is None else Masking(kept).exchange(request.url.path, request.headers)
-    query, body, size = query_of(request.url), None, None
-    query = query if masked is None else masked.query(query)
+    path, query, body, size = request.url.path, query_of(request.url), None, None
+    if masked is not None:
+        path, query = masked.path(path), masked.query(query)
     if request.content:
         try:
             body = json.loads(request.content) if masked is None else masked.request_body(request.content)
         except (ValueError, RecursionError):
             size = len(request.content)
-    return Asked(request.method, request.url.path, query, body, size)
+    return Asked(request.method, path, query, body, size)
 
 
 def _asks_the_same(recording: Recording, request: httpx.Request) -> bool:
-    return (recording.asked.method, recording.asked.path) == (request.method, request.url.path)
+    asked, path = recording.asked, request.url.path
+    if asked.method != request.method or asked.path == path or recording.kept is None:
+        return (asked.method, asked.path) == (request.method, path)
+    # Who stands in the path may have been masked.
+    return asked.path == Masking(recording.kept).exchange(path, request.headers).path(path)
 
 
 def _likeness(recording: Recording, request: httpx.Request) -> tuple[bool, bool]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coze_async import ConfigurationError
 from coze_async._masking import KEEPABLE, Masking
+from coze_async.resources import all_endpoints
 
 STREAM = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
@@ -164,6 +165,46 @@ def test_an_address_that_is_kept_has_no_credentials_in_it() -> None:
 )
 def test_no_credential_can_be_kept(given: str) -> None:
     assert "s3cr" not in body(given, keep=KEEPABLE)
+
+
+USER = "bob.smith-1"
+
+
+@pytest.mark.parametrize("endpoint", [e for e in all_endpoints() if "{user_id}" in e.path], ids=lambda e: e.name)
+def test_nobody_stands_in_a_path(endpoint: Any) -> None:
+    filled = endpoint.path.replace("{user_id}", USER)
+    exchange = Masking().exchange(filled)
+    assert exchange.path(filled) == endpoint.path.replace("{user_id}", "xxx.xxxxx-0")
+    assert exchange.words(f"{USER} is unknown") == "xxx.xxxxx-0 is unknown"
+    assert Masking({"users"}).exchange(filled).path(filled) == filled
+
+
+def test_a_path_is_else_as_it_was() -> None:
+    for path in ("/v1/workspaces/7/members", "/v1/bots/7400000000000000002", "/v1/apps/7/collaborators"):
+        assert Masking().exchange(path).path(path) == path
+    assert Masking(KEEPABLE).exchange("/").path("/v1/x/pat_s3cr-et") == "/v1/x/xxx_x0xx-xx"
+    assert Masking().exchange("/").path("/v1/x/bob@b.example/y") == "/v1/x/xxx@x.xxxxxxx/y"
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        ('{"user_id":13800138000,"userId":"u-7"}', '{"user_id":11111111111,"userId":"x-0"}'),
+        ('{"creator_id":"u-7","owner_id":"u-7","member_id":7}', '{"creator_id":"x-0","owner_id":"x-0","member_id":1}'),
+        ('{"creator":{"id":"u-7","name":"B"},"id":"9"}', '{"creator":{"id":"x-0","name":"x"},"id":"9"}'),
+        ('{"members":[{"id":"u-7","type":"t"}]}', '{"members":[{"id":"x-0","type":"t"}]}'),
+        ('{"account_id":"b@b.cn","id":"to b.c@b-c.example"}', '{"account_id":"x@x.xx","id":"to x.x@x-x.xxxxxxx"}'),
+        ('{"meta_data":{"b@b.cn":1,"n":{"c@b.cn":1}}}', '{"meta_data":{"x@x.xx":1,"n":{"x@x.xx":1}}}'),
+        ('{"content":"write to b@b.cn"}', '{"content":"write to x@x.xx"}'),
+        (
+            '{"debug_url":"https://www.coze.cn/w?user_id=u-7&id=9"}',
+            '{"debug_url":"https://www.coze.cn/w?user_id=x-0&id=9"}',
+        ),
+    ],
+)
+def test_people_are_known_wherever_they_stand(given: str, masked: str) -> None:
+    assert body(given, keep=("content",)) == masked
+    assert body(given, keep=KEEPABLE) == given
 
 
 def test_a_code_is_a_credential_where_one_logs_in_and_a_number_elsewhere() -> None:

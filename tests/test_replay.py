@@ -693,6 +693,19 @@ async def test_a_masked_recording_is_matched_by_its_masks(tmp_path: Path) -> Non
     assert (await coze.chat.ask("other", bot_id="5001", user_id="u-2")).text == "xxx xxxx xxxxx"
 
 
+@pytest.mark.parametrize("keep", [(), ("users",)])
+async def test_who_stands_in_a_path_is_masked_and_found_again(tmp_path: Path, keep: tuple[str, ...]) -> None:
+    path = tmp_path / "x.jsonl"
+    answers = ReplayTransport(stream_of(b'{"code":0}', headers={"content-type": "application/json"}))
+    async with AsyncCoze("pat_x", base_url=URL, transport=Recorder(path, answers, keep=keep)) as coze:
+        await coze.bots.collaborators.delete(bot_id="1", user_id="alice.jones")
+    assert ("alice" in path.read_text(encoding="utf-8")) == bool(keep)
+    async with AsyncCoze("pat_x", base_url=URL, transport=replay(path)) as coze:
+        with pytest.raises(ConfigurationError, match="was not recorded"):
+            await coze.bots.collaborators.delete(bot_id="2", user_id="alice.jones")
+        await coze.bots.collaborators.delete(bot_id="1", user_id="alice.jones")
+
+
 async def test_what_was_not_recorded_is_answered_with_what_is_near(tmp_path: Path) -> None:
     path = recorded(tmp_path, "cloud_chat_text", "cloud_retrieve_failed", "cloud_bot", "cloud_workflow_run")
     coze = AsyncCoze("any", base_url=URL, transport=replay(path))
