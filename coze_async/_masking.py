@@ -52,6 +52,12 @@ _USER = re.compile(
 _PERSON = re.compile(r"(?:.*_)?(?:creator|owner|member|operator|author|user|collaborator)s?(?:_info)?")
 _OF_A_PERSON = frozenset({"id", "name"})
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"(?<!\d)(?:(?:\+?86[- ]?)?1[3-9]\d{9}(?!\d)|\+\d[\d ()-]{6,14}\d)")
+# Words of a request that an answer may quote; where words have no blanks, so many characters of them.
+_LONG_WORD = re.compile(r"\w{5,}")
+_WIDE = re.compile(r"[\u2e80-\U0003ffff]+")
+_QUOTED = 4
+_EVENTS = re.compile(r"^(?:event|data):", re.MULTILINE)
 # Whose ids stand in paths.
 _USER_IN_PATH = re.compile(r"(/(?:collaborators|members)/)([^/]+)")
 _KEPT = re.compile(
@@ -182,6 +188,18 @@ def _without(text: str, hidden: Iterable[str], *, keeps_users: bool) -> str:
     return text if keeps_users or "@" not in text else _MAIL.sub(_hide, text)
 
 
+def _parts(run: str) -> Iterator[str]:
+    return (run[at : at + _QUOTED] for at in range(len(run) - _QUOTED + 1))
+
+
+def _without_parts(run: str, parts: Collection[str]) -> str:
+    shown = list(run)
+    for at, part in enumerate(_parts(run)):
+        if part in parts:
+            shown[at : at + _QUOTED] = _masked(part)
+    return "".join(shown)
+
+
 def _without_value(found: re.Match[str], *, keeps_users: bool) -> str:
     meaning = _meaning(found[1])
     is_hidden = meaning.is_credential or (meaning.is_user and not keeps_users)
@@ -255,6 +273,7 @@ class ExchangeMasking:
         self._keeps_content = "content" in masking.keep
         self._keeps_users = "users" in masking.keep
         self._known: set[str] = set()
+        self._asked: frozenset[str] = frozenset()
         # Coze Studio counts tokens under the name `token`.
         self._is_counting = path.startswith(_COUNTING)
         self._is_answer = False
@@ -287,7 +306,9 @@ class ExchangeMasking:
         """
         text = content.decode()
         json.loads(text)
-        return json.loads(self._json(text, _Place()))
+        masked = json.loads(self._json(text, _Place()))
+        self._asked = frozenset(self._known)
+        return masked
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers of an answer that say something about it and about nobody."""
@@ -303,7 +324,8 @@ class ExchangeMasking:
         is_text = kind.startswith("text/") or "json" in kind or not kind
         if is_text and opening in ("{", "["):
             text = self._json(text, _Place())
-        elif kind == "text/event-stream":
+        elif kind == "text/event-stream" or (is_text and _EVENTS.search(text)):
+            # A gateway may call a stream a text.
             text = self._events(text)
         elif is_text:
             # An error page speaks of the server; any other text was written by somebody.
@@ -318,7 +340,21 @@ class ExchangeMasking:
 
     def _scrubbed(self, text: str) -> str:
         """Return words of the server's without what is known not to be its own."""
-        return _without(text, (*self._masking.secrets, *self._known), keeps_users=self._keeps_users)
+        if not text:
+            return text
+        text = _without(text, (*self._masking.secrets, *self._known), keeps_users=self._keeps_users)
+        text = text if self._keeps_users else _PHONE.sub(_hide, text)
+        words, parts = self._quotable
+        if words:
+            text = _LONG_WORD.sub(lambda found: _masked(found[0]) if found[0].lower() in words else found[0], text)
+        return _WIDE.sub(lambda found: _without_parts(found[0], parts), text) if parts else text
+
+    @functools.cached_property
+    def _quotable(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Long words of the request, and the parts of those that are written without blanks."""
+        words = frozenset(word.lower() for text in self._asked for word in _LONG_WORD.findall(text))
+        parts = (part for text in self._asked for run in _WIDE.findall(text) for part in _parts(run))
+        return words, frozenset(parts)
 
     def _safe(self, text: str) -> str:
         """Return a text without credentials. A status may well be a word that somebody wrote, too: it stays."""
@@ -455,7 +491,8 @@ class ExchangeMasking:
         return self._hidden(text)
 
     def _hidden(self, text: str) -> str:
-        if len(text) >= _SHORTEST:
+        # An answer may be endless; what it said is looked for in its own later words, as far as that goes.
+        if len(text) >= _SHORTEST and not (self._is_answer and len(self._known) >= _MOST_REPEATED):
             self._known.add(text)
         return _masked(text)
 

@@ -299,6 +299,48 @@ def test_the_page_of_a_gateway_is_the_servers_and_any_other_text_is_somebodys() 
     assert body(page, keep=("content",), content_type="text/plain") == page
 
 
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        ("cannot parse 'Smith'", "cannot parse 'xxxxx'"),
+        ("SMITH is a long word, my is none", "xxxxx is a long word, my is none"),
+        ("blacksmith is another", "blacksmith is another"),
+        ("不能处理「我住在西湖」边", "不能处理「某某某某某」边"),
+        ("西湖 is too short", "西湖 is too short"),
+        ("mail to b@b.cn, call 13800138000 or +49 40 123456", "mail to x@x.xx, call 00000000000 or +00 00 000000"),
+        ("chat 7400000000000000002 of 20261121104236138001380", "chat 7400000000000000002 of 20261121104236138001380"),
+        ("user=ann&access_token=abc", "user=xxx&access_token=xxx"),
+    ],
+)
+def test_a_server_may_quote_what_it_was_asked_but_not_in_a_recording(given: str, masked: str) -> None:
+    def exchange(*keep: str) -> Any:
+        begun = Masking(keep).exchange("/v3/chat")
+        begun.request_body('{"content":"my name is Bob Smith, 我住在西湖边上"}'.encode())
+        return begun
+
+    asked = exchange()
+    assert asked.words(given) == masked
+    assert asked.body(500, {"content-type": "text/plain"}, given.encode()).decode() == masked
+    assert asked.body(502, {"content-type": "text/html"}, f"<p>{given}".encode()).decode() == f"<p>{masked}"
+    assert json.loads(asked.body(200, JSON, json.dumps({"msg": given}).encode()))["msg"] == masked
+    assert exchange(*KEEPABLE).words(given) == given.replace("access_token=abc", "access_token=xxx")
+
+
+def test_a_stream_is_known_by_its_looks() -> None:
+    stream = 'id:1\nevent:x\ndata:{"content":"abc"}\n\n'
+    for status in (200, 500):
+        assert body(stream, status=status, content_type="text/plain") == stream.replace("abc", "xxx")
+
+
+def test_a_header_that_holds_a_credential_is_remembered() -> None:
+    exchange = Masking(KEEPABLE).exchange(
+        "/v3/chat", {"X-Api-Key": "gateway-99", "X-Auth": "another-99", "X-Ok": "fine"}
+    )
+    assert (
+        exchange.body(200, JSON, b'{"msg":"gateway-99, another-99, fine"}') == b'{"msg":"xxxxxxx-00, xxxxxxx-00, fine"}'
+    )
+
+
 def test_a_file_is_withheld_unless_content_is_kept() -> None:
     sound = b'{"\x00\xff'
     assert Masking().exchange("/v1/audio/speech").body(200, {"content-type": "audio/mpeg"}, sound) is None
