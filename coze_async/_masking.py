@@ -93,6 +93,10 @@ _LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # Shorter texts would blank ordinary words where they are repeated.
 _SHORTEST = 3
+# A shorter credential may well be a word, as "any" or "chat": it is looked for in words only, not in ids and values.
+_SECRET_VALUE = 8
+# In the names of fields and events, and inside of words, only what is too long to be a name itself is looked for.
+_SECRET_NAME = 16
 # How many texts without credentials are remembered.
 _MOST_REPEATED = 1024
 # The server's own words, which may repeat what it was told.
@@ -172,6 +176,9 @@ class _Place(NamedTuple):
         return _meaning(self.key).is_user or (self.is_of_a_person and self.key in _OF_A_PERSON)
 
 
+_ENDS = re.compile(r"[A-Za-z0-9]")
+
+
 def _hide(found: re.Match[str]) -> str:
     return _masked(found[0])
 
@@ -180,8 +187,15 @@ def _without(text: str, hidden: Iterable[str], *, keeps_users: bool) -> str:
     """Return a text without these, and without what looks like a credential or, if it is not kept, like a user."""
     # The longest first: one may be a part of another.
     for known in sorted(hidden, key=len, reverse=True):
-        if known in text:
+        if known not in text:
+            continue
+        if len(known) >= _SECRET_NAME:
             text = text.replace(known, _masked(known))
+        else:
+            # "any" is not what "many" holds.
+            before = r"(?<![A-Za-z0-9])" if _ENDS.match(known[0]) else ""
+            after = r"(?![A-Za-z0-9])" if _ENDS.match(known[-1]) else ""
+            text = re.sub(before + re.escape(known) + after, _hide, text)
     text = TOKEN.sub(_hide, text)
     if "=" in text:
         text = _PARAMETER.sub(functools.partial(_without_value, keeps_users=keeps_users), text)
@@ -216,7 +230,7 @@ class Masking:
 
     keep: Collection[str] = ()
     _secrets: set[str] = field(default_factory=set[str], repr=False)
-    _safe: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    _safe: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str], repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.keep, str) or not set(self.keep) <= set(KEEPABLE):
@@ -252,15 +266,25 @@ class Masking:
         """Credentials that were seen."""
         return self._secrets
 
-    def safe(self, text: str) -> str:
-        """Return a text without credentials."""
+    def safe(self, text: str, *, shortest: int = _SECRET_VALUE) -> str:
+        """Return a text without credentials.
+
+        Args:
+            text: An id, a status and the like.
+            shortest: Shorter credentials stay: a text that is decided by may be the same.
+        """
         # A stream repeats its ids and names in every event.
-        safe = self._safe.get(text)
+        safe = self._safe.get((text, shortest))
         if safe is None:
             if len(self._safe) >= _MOST_REPEATED:
                 self._safe.clear()
-            safe = self._safe[text] = _without(text, self._secrets, keeps_users="users" in self.keep)
+            secrets = (secret for secret in self._secrets if len(secret) >= shortest)
+            safe = self._safe[text, shortest] = _without(text, secrets, keeps_users="users" in self.keep)
         return safe
+
+    def safe_name(self, name: str) -> str:
+        """Return the name of a field or an event without credentials."""
+        return self.safe(name, shortest=_SECRET_NAME)
 
 
 class ExchangeMasking:
@@ -292,7 +316,7 @@ class ExchangeMasking:
     def query(self, query: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
         """Return the names and values behind a path."""
         return {
-            name: self._text(value, _Place(name))
+            self._masking.safe_name(name): self._text(value, _Place(name))
             if isinstance(value, str)
             else [self._text(one, _Place(name)) for one in value]
             for name, value in query.items()
@@ -387,7 +411,8 @@ class ExchangeMasking:
             elif field_name == "event":
                 name = value.strip().lower()
             is_field = field_name in ("event", "id", "retry", "")
-            lines.append((self._safe(line) if is_field or self._keeps_content else _masked(line)) + end)
+            masked = self._safe(line) if is_field or self._keeps_content else _masked(line)
+            lines.append((self._masking.safe_name(line) if field_name == "event" else masked) + end)
         if data:
             end_event()
         return "".join(lines)
@@ -427,7 +452,7 @@ class ExchangeMasking:
                 outer = around[-1][1].holding()
                 name = _decoded(found[1])
                 key = outer._replace(key=name, is_opaque=outer.is_opaque or _meaning(outer.key).is_opaque)
-                masked = f'"{self._same_spans(found[1], name, self._safe(name))}{found[2]}'
+                masked = f'"{self._same_spans(found[1], name, self._masking.safe_name(name))}{found[2]}'
             else:
                 value = _decoded(found[1])
                 masked = f'"{self._same_spans(found[1], value, self._text(value, key))}{found[2]}'

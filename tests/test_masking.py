@@ -216,16 +216,46 @@ def test_a_code_is_a_credential_where_one_logs_in_and_a_number_elsewhere() -> No
 def test_a_credential_that_was_seen_is_hidden_wherever_it_comes_again() -> None:
     masking = Masking(KEEPABLE)
     login = masking.exchange("/api/permission/oauth2/token")
-    assert login.request_body(b'{"client_secret":"abcdef","client_id":"7"}') == {
-        "client_secret": "xxxxxx",
+    assert login.request_body(b'{"client_secret":"abcdefgh","client_id":"7"}') == {
+        "client_secret": "xxxxxxxx",
         "client_id": "7",
     }
-    exchange = masking.exchange("/v3/chat", {"Authorization": "Bearer hush-1", "Cookie": "a=b; session_key=hush-2"})
-    assert exchange.query({"x": "abcdef", "y": ["hush-1", "1"]}) == {"x": "xxxxxx", "y": ["xxxx-0", "1"]}
-    assert exchange.headers({"Server": "hush-2", "Set-Cookie": "hush-3", "X-Other": "1"}) == {"server": "xxxx-0"}
-    assert exchange.words("no hush-1 here") == "no xxxx-0 here"
-    stream = b"event: hush-1\nid: abcdef\n: hush-2\ndata: [hush-1\n\n"
-    assert b"hush" not in (exchange.body(200, STREAM, stream) or b"hush")
+    exchange = masking.exchange(
+        "/v3/chat", {"Authorization": "Bearer hush-hush-hush-1", "Cookie": "a=b; session_key=hush-hush-2"}
+    )
+    assert exchange.query({"x": "abcdefgh", "y": ["hush-hush-hush-1", "1"]}) == {
+        "x": "xxxxxxxx",
+        "y": ["xxxx-xxxx-xxxx-0", "1"],
+    }
+    assert exchange.headers({"Server": "hush-hush-2", "Set-Cookie": "hush-3", "X-Other": "1"}) == {
+        "server": "xxxx-xxxx-0"
+    }
+    assert exchange.words("no hush-hush-hush-1 here") == "no xxxx-xxxx-xxxx-0 here"
+    stream = b"event: hush-hush-hush-1\nid: abcdefgh\n: hush-hush-2\ndata: [hush-hush-hush-1\n\n"
+    shown = exchange.body(200, STREAM, stream)
+    assert b"hush" not in (shown or b"hush")
+    assert b"abcdefgh" not in (shown or b"abcdefgh")
+
+
+@pytest.mark.parametrize("token", ["any", "chat", "delta", "message", "conversation"])
+def test_a_credential_that_is_a_word_spoils_no_other(token: str) -> None:
+    exchange = Masking(KEEPABLE).exchange("/v3/chat", {"authorization": f"Bearer {token}"})
+    stream = b'event:conversation.message.delta\ndata:{"conversation":"7","message":{"type":"chat","id":"delta"}}\n\n'
+    assert exchange.body(200, STREAM, stream) == stream
+    assert exchange.query({"conversation": "7"}) == {"conversation": "7"}
+    assert exchange.words("Too many companies, and chats.") == "Too many companies, and chats."
+
+
+def test_a_short_credential_is_hidden_in_words_and_a_long_one_wherever_it_is() -> None:
+    short, longer, long = "ab-12", "abcd-1234", "abcd-1234-efgh-56"
+    exchange = Masking(KEEPABLE).exchange("/v3/chat")
+    exchange.request_body(json.dumps({"password": short, "token": longer, "secret": long}).encode())
+    assert exchange.words(f"{short}: bad {short}!") == "xx-00: bad xx-00!"
+    assert exchange.body(200, JSON, b'{"id":"ab-12","type":"abcd-1234","x":"xabcd-1234"}') == (
+        b'{"id":"ab-12","type":"xxxx-0000","x":"xabcd-1234"}'
+    )
+    given = f'{{"y{long}y":"y{long}y"}}'
+    assert exchange.body(200, JSON, given.encode()) == b'{"yxxxx-0000-xxxx-00y":"yxxxx-0000-xxxx-00y"}'
 
 
 def test_a_credential_that_holds_another_is_hidden_whole() -> None:
@@ -236,9 +266,9 @@ def test_a_credential_that_holds_another_is_hidden_whole() -> None:
 def test_what_was_harmless_is_not_once_it_is_known_for_a_credential() -> None:
     masking = Masking(KEEPABLE)
     exchange = masking.exchange("/v3/chat")
-    assert exchange.body(200, JSON, b'{"id":"hush-1"}') == b'{"id":"hush-1"}'
-    masking.learn("hush-1")
-    assert exchange.body(200, JSON, b'{"id":"hush-1"}') == b'{"id":"xxxx-0"}'
+    assert exchange.body(200, JSON, b'{"id":"hush-123"}') == b'{"id":"hush-123"}'
+    masking.learn("hush-123")
+    assert exchange.body(200, JSON, b'{"id":"hush-123"}') == b'{"id":"xxxx-000"}'
 
 
 def test_a_long_recording_does_not_pile_up_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ SECRETS = st.text("QZJKäß龙井茶😀", min_size=4, max_size=12)
 @pytest.mark.anyio
 @settings(max_examples=50)
 @given(
-    token=st.text("QZJK", min_size=4), user=SECRETS, text=SECRETS, reply=SECRETS, edges=st.lists(st.integers(0, 900))
+    token=st.text("QZJK", min_size=8), user=SECRETS, text=SECRETS, reply=SECRETS, edges=st.lists(st.integers(0, 900))
 )
 async def test_no_secret_is_left_anywhere_in_the_file(
     tmp_path_factory: pytest.TempPathFactory, token: str, user: str, text: str, reply: str, edges: list[int]
