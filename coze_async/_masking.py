@@ -166,17 +166,25 @@ class _Place(NamedTuple):
     is_secret: bool = False
     is_of_a_person: bool = False
 
-    def holding(self) -> "_Place":
-        """Return the place of what stands in the list or the object that stands here."""
-        meaning = _meaning(self.key)
-        return self._replace(is_secret=self.is_secret or meaning.is_credential, is_of_a_person=meaning.is_person)
-
     @property
     def is_user(self) -> bool:
         return _meaning(self.key).is_user or (self.is_of_a_person and self.key in _OF_A_PERSON)
 
 
 _ENDS = re.compile(r"[A-Za-z0-9]")
+
+
+@functools.lru_cache(maxsize=1024)
+def _below(place: _Place, name: str) -> _Place:
+    """Return the place of what has this name in the object, or in the list, that stands here."""
+    meaning = _meaning(place.key)
+    return _Place(
+        name,
+        place.is_inside,
+        is_opaque=place.is_opaque or meaning.is_opaque,
+        is_secret=place.is_secret or meaning.is_credential,
+        is_of_a_person=meaning.is_person,
+    )
 
 
 def _hide(found: re.Match[str]) -> str:
@@ -222,14 +230,14 @@ def _without_value(found: re.Match[str], *, keeps_users: bool) -> str:
 
 @dataclass
 class Masking:
-    """Masks exchanges one after the other, and remembers their credentials, in case somebody repeats them.
+    """Masks exchanges, also in several threads, and remembers their credentials, in case somebody repeats them.
 
     Attributes:
         keep: Personal data that stay: "content" (what people and bots wrote, names, parameters, files), "users".
     """
 
     keep: Collection[str] = ()
-    _secrets: set[str] = field(default_factory=set[str], repr=False)
+    _secrets: frozenset[str] = field(default_factory=frozenset[str], repr=False)
     _safe: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str], repr=False)
 
     def __post_init__(self) -> None:
@@ -258,8 +266,11 @@ class Masking:
 
     def learn(self, *secrets: str) -> None:
         """Remember credentials."""
-        self._secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST)
-        self._safe.clear()
+        new = self._secrets.union(secret for secret in secrets if len(secret) >= _SHORTEST)
+        if len(new) > len(self._secrets):
+            # New ones, for a thread may be reading the old.
+            self._secrets = new
+            self._safe = {}
 
     @property
     def secrets(self) -> Iterable[str]:
@@ -274,12 +285,13 @@ class Masking:
             shortest: Shorter credentials stay: a text that is decided by may be the same.
         """
         # A stream repeats its ids and names in every event.
-        safe = self._safe.get((text, shortest))
+        known = self._safe
+        safe = known.get((text, shortest))
         if safe is None:
-            if len(self._safe) >= _MOST_REPEATED:
-                self._safe.clear()
+            if len(known) >= _MOST_REPEATED:
+                known.clear()
             secrets = (secret for secret in self._secrets if len(secret) >= shortest)
-            safe = self._safe[text, shortest] = _without(text, secrets, keeps_users="users" in self.keep)
+            safe = known[text, shortest] = _without(text, secrets, keeps_users="users" in self.keep)
         return safe
 
     def safe_name(self, name: str) -> str:
@@ -435,8 +447,8 @@ class ExchangeMasking:
             part = found[0]
             if part in ("{", "["):
                 around.append((part, key))
-                key = key.holding()
-                key = key._replace(key="") if part == "{" else key
+                # What stands in a list has the name of the list.
+                key = _below(key, "" if part == "{" else key.key)
                 is_key = part == "{"
                 continue
             if part in ("}", "]"):
@@ -449,9 +461,8 @@ class ExchangeMasking:
             if not part.startswith('"'):
                 masked = self._word(part, key)
             elif is_key:
-                outer = around[-1][1].holding()
                 name = _decoded(found[1])
-                key = outer._replace(key=name, is_opaque=outer.is_opaque or _meaning(outer.key).is_opaque)
+                key = _below(around[-1][1], name)
                 masked = f'"{self._same_spans(found[1], name, self._masking.safe_name(name))}{found[2]}'
             else:
                 value = _decoded(found[1])

@@ -5,12 +5,14 @@ import threading
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Collection, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import anyio
+import anyio.to_thread
 import httpx
 from anyio.lowlevel import RunVar
 
@@ -24,6 +26,10 @@ __all__ = ["Recorder", "query_of"]
 
 # Of longer bodies only the sizes of the pieces are kept: a recording must not cost the memory of what it records.
 _MOST_OF_A_BODY = 16 << 20
+# What is longer is masked in a thread, for the event loop would stand still.
+_MOST_AT_ONCE = 32 << 10
+# By how much compression shortens, roughly.
+_COMPRESSED = 16
 # A tenth of a millisecond is as good as the clock of an event loop.
 _DIGITS = 4
 # What `zlib` takes: gzip, and deflate with its header.
@@ -43,7 +49,8 @@ class Recorder(httpx.AsyncBaseTransport):
     cannot be written, one warning is logged, recording stops, and the calls go on.
 
     Args:
-        path: The file; what it holds already stays, and what is new is added. It is written when an exchange ends.
+        path: The file; what it holds already stays, and what is new is added. It is written when an exchange ends;
+            what is long is masked beside the event loop, and is there when the recorder, or its client, is closed.
         transport: What sends the requests; None is httpx's own. It is closed with the recorder.
         keep: Personal data that are not masked: "content", "users".
 
@@ -76,6 +83,7 @@ class Recorder(httpx.AsyncBaseTransport):
         self._own: RunVar[httpx.AsyncBaseTransport] = RunVar("coze_async.recorder")
         self._open: set[_Taken] = set()
         self._lock = threading.Lock()
+        self._beside: Executor | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         taken = _Taken(self, request)
@@ -103,6 +111,11 @@ class Recorder(httpx.AsyncBaseTransport):
         transport = self._transport or self._own.get(None)
         if transport is not None:
             await transport.aclose()
+        with self._lock:
+            beside, self._beside = self._beside, None
+        if beside is not None:
+            # Who is cancelled need not wait: the thread writes to the end, and Python waits for it.
+            await anyio.to_thread.run_sync(beside.shutdown, abandon_on_cancel=True)
 
     def _httpx(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         """Return httpx's own transport for this event loop, with the proxies of the environment, as a client has."""
@@ -119,6 +132,15 @@ class Recorder(httpx.AsyncBaseTransport):
     def write(self, taken: "_Taken", ending: Ending) -> None:
         """Write an exchange that is over; never fails, and says so once if it could not be written."""
         self._open.discard(taken)
+        if taken.size <= _MOST_AT_ONCE:
+            self._write(taken, ending)
+            return
+        with self._lock:
+            if self._beside is None:
+                self._beside = ThreadPoolExecutor(1, "coze_async recorder")
+            self._beside.submit(self._write, taken, ending)
+
+    def _write(self, taken: "_Taken", ending: Ending) -> None:
         if self.error is not None:
             return
         try:
@@ -193,6 +215,16 @@ class _Taken:
         self._date = datetime.now(UTC)
         self._began: float = anyio.current_time()
         self._head: float = self._began
+
+    @property
+    def size(self) -> int:
+        """How many bytes of it have to be looked through, roughly."""
+        try:
+            asked = len(self._request.content)
+        except httpx.RequestNotRead:
+            asked = 0
+        is_compressed = self._response is not None and "content-encoding" in self._response.headers
+        return asked + len(self._content or b"") * (_COMPRESSED if is_compressed else 1)
 
     def answered(self, response: httpx.Response) -> None:
         """The head of the answer is there."""

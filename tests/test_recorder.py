@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import os
+import threading
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -33,7 +34,7 @@ from coze_async import (
     TransportError,
     replay,
 )
-from coze_async._masking import KEEPABLE
+from coze_async._masking import KEEPABLE, ExchangeMasking
 from coze_async._recording import Ending, read_recordings
 from coze_async.emulator import Answer, Break, Chunk, Code, Emulator, Refuse, Script, Stall, Unreachable
 
@@ -292,6 +293,71 @@ async def test_a_very_long_body_is_recorded_by_its_sizes(path: Path, monkeypatch
         assert (await http.get(URL)).content == b"abcdef"
     [found] = read_recordings(path)
     assert [piece.withheld for piece in found.pieces] == [3, 3]
+
+
+@pytest.mark.parametrize("size", [32 << 10, (32 << 10) + 1])
+async def test_what_is_long_is_masked_beside_the_event_loop_and_written_before_the_client_is_closed(
+    path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masked: list[int] = []
+    mask = ExchangeMasking.body
+
+    def body(self: ExchangeMasking, *arguments: Any) -> bytes | None:
+        masked.append(threading.get_ident())
+        return mask(self, *arguments)
+
+    monkeypatch.setattr(ExchangeMasking, "body", body)
+    recorder = Recorder(path, ReplayTransport(stream_of(b"x" * size)))
+    # A client that is closed is not the end of a recorder.
+    for count in (1, 2):
+        async with httpx.AsyncClient(transport=recorder) as http:
+            assert (await http.get(URL)).content == b"x" * size
+        assert [len(found.body) for found in read_recordings(path)] == [size] * count
+    assert recorder.exchanges == 2
+    assert [thread == threading.get_ident() for thread in masked] == [size <= 32 << 10] * 2
+
+
+async def test_a_long_request_is_masked_beside_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coze_async._recorder._MOST_AT_ONCE", 10)
+    recorder = Recorder(path, ReplayTransport(stream_of()))
+    async with httpx.AsyncClient(transport=recorder) as http:
+        await http.post(URL, json={"content": "a long question"})
+        assert recorder._beside is not None
+    [found] = read_recordings(path)
+    assert found.asked.body == {"content": "x xxxx xxxxxxxx"}
+
+
+async def test_a_compressed_body_counts_for_more_than_it_is(path: Path) -> None:
+    packed = gzip.compress(bytes(2 << 20))
+    recorder = Recorder(path, ReplayTransport(stream_of(packed, headers={"content-encoding": "gzip"})))
+    async with httpx.AsyncClient(transport=recorder) as http:
+        assert len(packed) < 32 << 10
+        assert len((await http.get(URL)).content) == 2 << 20
+        assert recorder._beside is not None
+    assert len(read_recordings(path)[0].body) == 2 << 20
+
+
+async def test_who_is_cancelled_while_a_recorder_is_closed_does_not_wait_for_what_is_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coze_async._recorder._MOST_AT_ONCE", 10)
+    may_go_on = threading.Event()
+
+    def body(self: ExchangeMasking, *_: Any) -> None:
+        assert may_go_on.wait(60)
+
+    monkeypatch.setattr(ExchangeMasking, "body", body)
+    recorder = Recorder(path, ReplayTransport(stream_of(b"something long")))
+    await httpx.AsyncClient(transport=recorder).get(URL)
+    beside = recorder._beside
+    assert beside is not None
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await recorder.aclose()
+    assert recorder.exchanges == 0
+    may_go_on.set()
+    beside.shutdown()
+    assert len(read_recordings(path)) == 1
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------
