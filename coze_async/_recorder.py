@@ -1,5 +1,6 @@
 """`Recorder`: an httpx transport that writes down what goes through another one, and changes nothing."""
 
+import json
 import os
 import threading
 import urllib.request
@@ -28,6 +29,9 @@ __all__ = ["Recorder", "query_of"]
 _MOST_OF_A_BODY = 16 << 20
 # What is longer is masked in a thread, for the event loop would stand still.
 _MOST_AT_ONCE = 32 << 10
+_BEGINNING = b'{"source":'
+# The first line of an exchange is short.
+_LONGEST_BEGINNING = 64 << 10
 # By how much compression shortens, roughly.
 _COMPRESSED = 16
 # A tenth of a millisecond is as good as the clock of an event loop.
@@ -60,7 +64,8 @@ class Recorder(httpx.AsyncBaseTransport):
         error: Why recording has stopped; None as long as it goes on.
 
     Raises:
-        ConfigurationError: the folder of the file does not exist, or `keep` names something else.
+        ConfigurationError: the folder of the file does not exist, the file holds something that is no recording, or
+            `keep` names something else.
     """
 
     def __init__(
@@ -77,6 +82,11 @@ class Recorder(httpx.AsyncBaseTransport):
             raise ConfigurationError(
                 f"{self.path} cannot be recorded to: "
                 + ("it is a folder." if self.path.is_dir() else f"the folder {self.path.parent} does not exist.")
+            )
+        if self.path.is_file() and not _is_ours(self.path):
+            raise ConfigurationError(
+                f"{self.path} cannot be recorded to: it holds something else, and what is recorded is added to it. "
+                "Give a new file, or one that a Recorder wrote."
             )
         self._masking = Masking(keep)
         self._transport = transport
@@ -161,6 +171,21 @@ class Recorder(httpx.AsyncBaseTransport):
             left = memoryview(block)
             while left:
                 left = left[file.write(left) or 0 :]
+
+
+def _is_ours(path: Path) -> bool:
+    """True if a file is empty, or begins as a recording does; it may have been torn soon after."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST_BEGINNING).strip()
+    except OSError:
+        # Whoever may write may not always read; if neither can be done, recording says so.
+        return True
+    try:
+        facts: object = json.loads(first)
+    except ValueError:
+        return first.startswith(_BEGINNING) or _BEGINNING.startswith(first)
+    return isinstance(facts, dict) and "source" in facts
 
 
 def _is_torn(path: Path) -> bool:

@@ -29,7 +29,8 @@ def replay(path: str | os.PathLike[str], *, speed: float | None = None, loop: bo
         respx_mock.post("https://api.coze.cn/v3/chat").mock(side_effect=replay("chat.jsonl").side_effect)
 
     A request gets the answer that was recorded for its method and path; where there are several, the one whose body
-    and query are the same, else the earliest. Each is played once.
+    and query are the same, else the earliest. Each is played once. Where texts or users are masked, all of the same
+    form are the same: "red?" and "sky?" are played in the order in which they were recorded, unless `keep` kept them.
 
     Args:
         path: The file.

@@ -525,6 +525,25 @@ def test_a_wrong_path_is_said_at_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("content", ["# My notes\n", '{"custom_id":"q1"}\n', "[1]\n", "\x00\x01", "{", '{"source'])
+def test_a_file_that_is_no_recording_is_not_added_to(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8")
+    if '{"source":'.startswith(content):
+        Recorder(path)
+    else:
+        with pytest.raises(
+            ConfigurationError, match=r"it holds something else.*Give a new file, or one that a Recorder"
+        ):
+            Recorder(path)
+    assert text_of(path) == content
+
+
+@pytest.mark.parametrize("content", ["", "\n", '{ "source": "by hand" }\n', '{"source":"Recorder of co'])
+def test_a_file_that_is_empty_or_begins_as_a_recording_is_added_to(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8")
+    Recorder(path)
+
+
 async def test_a_recording_is_added_to_also_where_it_is_torn_and_only_its_owner_reads_it(path: Path) -> None:
     for _ in range(2):
         async with client(Recorder(path, Emulator().transport())) as coze:

@@ -693,6 +693,21 @@ async def test_a_masked_recording_is_matched_by_its_masks(tmp_path: Path) -> Non
     assert (await coze.chat.ask("other", bot_id="5001", user_id="u-2")).text == "xxx xxxx xxxxx"
 
 
+@pytest.mark.parametrize(("keep", "played"), [((), ["red?", "sky?"]), (("content",), ["sky?", "red?"])])
+async def test_masks_of_one_form_are_played_in_their_order(
+    tmp_path: Path, keep: tuple[str, ...], played: list[str]
+) -> None:
+    emulator = Emulator()
+    recorder = Recorder(tmp_path / "x.jsonl", emulator.transport(), keep=keep)
+    asked: dict[str, str] = {}
+    async with AsyncCoze("pat_x", base_url=URL, transport=recorder) as coze:
+        for question in ("red?", "sky?"):
+            asked[(await coze.chat.ask(question, bot_id="5001", user_id="u-1")).chat_id] = question
+    coze = AsyncCoze("pat_x", base_url=URL, transport=replay(recorder.path))
+    chats = [await coze.chat.ask(question, bot_id="5001", user_id="u-1") for question in ("sky?", "red?")]
+    assert [asked[chat.chat_id] for chat in chats] == played
+
+
 @pytest.mark.parametrize("keep", [(), ("users",)])
 async def test_who_stands_in_a_path_is_masked_and_found_again(tmp_path: Path, keep: tuple[str, ...]) -> None:
     path = tmp_path / "x.jsonl"
