@@ -41,7 +41,8 @@ def coze_emulator(coze_dialect: "Dialect") -> "Emulator":
 def coze(coze_emulator: "Emulator") -> "Generator[AsyncCoze]":
     """A client that talks to `coze_emulator`, repeats without waiting, and holds nothing back; closed at the end.
 
-    A server that asks for a wait is not asked again: no test should take the time.
+    A server that asks for a wait is not asked again: no test should take the time. Polling waits as it does anywhere:
+    give `polling=Polling(interval=0.01)`, and a `Script` with `seconds=0.0`.
     """
     import anyio
 
