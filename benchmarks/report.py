@@ -1,83 +1,75 @@
-"""What came out: as JSON for programs, as a table for people, with the facts of the machine."""
+"""What came out: as JSON for programs, as tables for people, with the facts of the machine."""
 
-import importlib.metadata
-import os
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import describe
+from benchmarks.scenarios import KINDS
 from benchmarks.suite import Figure, Outcome
 
-__all__ = ["as_json", "as_table", "machine"]
+__all__ = ["as_json", "as_table", "machine_line", "short"]
 
 # Who is compared with whom: the first divided by the second.
-RATIOS = (("cozepy", "coze_async"), ("httpx by hand", "coze_async"), ("coze_async", "floor"))
-_PACKAGES = ("coze_async", "cozepy", "httpx", "httpcore", "h11", "httpx-sse", "anyio", "pydantic", "pydantic-core")
+RATIOS = (
+    ("cozepy", "coze_async"),
+    ("httpx by hand", "coze_async"),
+    ("coze_async", "aiohttp by hand"),
+    ("coze_async", "floor"),
+)
+# What is shown beside the first measure of a kind.
+_ALSO_SHOWN = {
+    "streams": ("wall", "p99", "peak"),
+    "polls": ("wall", "p99", "peak"),
+    "latency": ("p99",),
+    "active": ("grown",),
+    "start": ("import", "construct", "first", "first_wall"),
+    "limiter": ("held", "left"),
+}
 
 
-def machine() -> dict[str, Any]:
-    """Return what the numbers depend on beyond the code."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "system": platform.platform(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
-    }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        if name != "coze_async":
-            return None
-        from coze_async import __version__
-
-        return __version__
-
-
-def as_json(outcomes: Sequence[Outcome], *, mode: str, rounds: int, missing: Mapping[str, str]) -> dict[str, Any]:
+def as_json(
+    outcomes: Sequence[Outcome], *, mode: str, rounds: int, missing: Mapping[str, str], complete: bool = True
+) -> dict[str, Any]:
     """Return all of it; README.md describes the keys."""
     return {
-        "schema": 1,
+        "schema": 2,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "mode": mode,
+        "complete": complete,
         "rounds": rounds,
-        "machine": machine(),
+        "machine": describe(),
         "missing_peers": dict(missing),
         "scenarios": {outcome.scenario.name: _scenario(outcome) for outcome in outcomes},
     }
 
 
 def _scenario(outcome: Outcome) -> dict[str, Any]:
+    scenario, kind = outcome.scenario, KINDS[outcome.scenario.kind]
     return {
-        "about": outcome.scenario.about,
-        "unit": f"µs/{outcome.scenario.unit}",
-        "operations_per_round": outcome.scenario.operations,
+        "about": scenario.about,
+        "kind": scenario.kind,
+        "tls": scenario.secure,
+        "at_once": scenario.at_once,
+        "operation": kind.operation,
+        "operations_per_round": scenario.operations,
+        "measures": {name: {"unit": how.unit, "about": how.about} for name, how in kind.measures.items()},
         "peers": {
             name: {
-                "cpu": {**_figure(Figure.of(cpu)), "rounds": cpu},
-                "wall": _figure(Figure.of(outcome.wall[name])),
+                measure: {**_figure(Figure.of(values)), "rounds": list(values)} for measure, values in measures.items()
             }
-            for name, cpu in outcome.cpu.items()
+            for name, measures in outcome.figures.items()
         },
+        "left_out": dict(outcome.left_out),
         "ratios": {
-            f"{above} / {below}": _figure(ratio)
-            for above, below in RATIOS
-            if (ratio := outcome.ratio(above, below)) is not None
+            measure: {
+                f"{above} / {below}": _figure(ratio)
+                for above, below in RATIOS
+                if (ratio := outcome.ratio(measure, above, below)) is not None
+            }
+            for measure in kind.measures
         },
+        "server_cpu": outcome.server,
     }
 
 
@@ -85,44 +77,97 @@ def _figure(figure: Figure) -> dict[str, float]:
     return {"median": figure.median, "min": figure.least, "max": figure.most}
 
 
-def as_table(results: Mapping[str, Any]) -> str:
-    """Return the results as a Markdown table: CPU of the client's process, median (min–max)."""
-    scenarios: Mapping[str, Any] = results["scenarios"]
-    peers = list(dict.fromkeys(name for scenario in scenarios.values() for name in scenario["peers"]))
-    ratios = list(dict.fromkeys(name for scenario in scenarios.values() for name in scenario["ratios"]))
-    rows = [["scenario", "unit", *peers, *ratios]]
-    for name, scenario in scenarios.items():
-        costs = [_text(scenario["peers"].get(peer, {}).get("cpu")) for peer in peers]
-        factors = [_text(scenario["ratios"].get(ratio)) for ratio in ratios]
-        rows.append([name, scenario["unit"], *costs, *factors])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * width for width in widths[:2]] + ["-" * (width - 1) + ":" for width in widths[2:]])
+def machine_line(results: Mapping[str, Any]) -> str:
+    """Return where and when it was measured, in a line."""
     facts: Mapping[str, Any] = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    python = f"{facts['implementation']} {facts['python']}"
+    return f"{facts['cores']} cores of {facts['cpu']}, {python}, {results['date'][:10]}"
+
+
+def as_table(results: Mapping[str, Any]) -> str:
+    """Return the results as Markdown tables, one for the peers and one for the library's own costs."""
+    scenarios: Mapping[str, Any] = results["scenarios"]
+    compared = {name: scenario for name, scenario in scenarios.items() if not KINDS[scenario["kind"]].ours_only}
+    own = {name: scenario for name, scenario in scenarios.items() if name not in compared}
+    versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items())
     return "\n".join(
         [
-            f"CPU of the client's process: median (min–max) of {results['rounds']} rounds, {results['mode']}",
-            f"{facts['implementation']} {facts['python']}, {facts['cores']} cores of {facts['cpu']}, {results['date']}",
+            f"Median (min–max) of up to {results['rounds']} rounds, {results['mode']}; {machine_line(results)}",
             versions,
-            "",
-            *(_line(row, widths) for row in rows),
+            *_of_peers(compared),
+            *_of_the_library(own),
             "",
             *(f"{name}: {scenario['about']}" for name, scenario in scenarios.items()),
+            *_absent(scenarios),
         ]
     )
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [text.ljust(width) for text, width in zip(row[:2], widths, strict=False)]
-    padded += [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
-    return f"| {' | '.join(padded)} |"
+def _of_peers(scenarios: Mapping[str, Any]) -> Iterator[str]:
+    peers = list(dict.fromkeys(name for scenario in scenarios.values() for name in scenario["peers"]))
+    if not peers:
+        return
+    ratios = [f"{above} / {below}" for above, below in RATIOS if above in peers and below in peers]
+    rows = [["scenario", "measure", "unit", *peers, *ratios]]
+    for name, scenario in scenarios.items():
+        for measure in _shown(scenario):
+            costs = [_text(scenario["peers"].get(peer, {}).get(measure)) for peer in peers]
+            factors = [_text(scenario["ratios"][measure].get(ratio)) for ratio in ratios]
+            rows.append([name, measure, scenario["measures"][measure]["unit"], *costs, *factors])
+    yield ""
+    yield from _lines(rows, left=3)
+
+
+def _of_the_library(scenarios: Mapping[str, Any]) -> Iterator[str]:
+    rows = [["coze_async itself", "measure", "unit", "figure"]]
+    for name, scenario in scenarios.items():
+        for measure in _shown(scenario):
+            unit = scenario["measures"][measure]["unit"]
+            rows += [[name, measure, unit, _text(figures.get(measure))] for figures in scenario["peers"].values()]
+    if len(rows) > 1:
+        yield ""
+        yield from _lines(rows, left=3)
+
+
+def _absent(scenarios: Mapping[str, Any]) -> Iterator[str]:
+    """Tell who did not take part, each reason once; that others have no costs of ours goes without saying."""
+    absent: dict[tuple[str, str], list[str]] = {}
+    for name, scenario in scenarios.items():
+        for peer, reason in scenario["left_out"].items():
+            if peer == "coze_async" or not KINDS[scenario["kind"]].ours_only:
+                absent.setdefault((peer, reason), []).append(name)
+    if absent:
+        yield ""
+    for (peer, reason), names in absent.items():
+        yield f"{peer} has no part in {', '.join(names)}: {reason}."
+
+
+def _shown(scenario: Mapping[str, Any]) -> list[str]:
+    first = next(iter(scenario["measures"]))
+    have = {measure for figures in scenario["peers"].values() for measure in figures}
+    return [measure for measure in (first, *_ALSO_SHOWN.get(scenario["kind"], ())) if measure in have]
+
+
+def _lines(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+    """Lay a table out; so many columns hold words."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        if number == 1:
+            marks = ["-" * width for width in widths[:left]] + ["-" * (width - 1) + ":" for width in widths[left:]]
+            yield f"| {' | '.join(marks)} |"
+        words = [text.ljust(width) for text, width in zip(row[:left], widths[:left], strict=True)]
+        numbers = [text.rjust(width) for text, width in zip(row[left:], widths[left:], strict=True)]
+        yield f"| {' | '.join([*words, *numbers])} |"
 
 
 def _text(figure: Mapping[str, float] | None) -> str:
     if not figure:
         return "–"
-    return " ".join((_short(figure["median"]), f"({_short(figure['min'])}–{_short(figure['max'])})"))
+    return f"{short(figure['median'])} ({short(figure['min'])}–{short(figure['max'])})"
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def short(value: float) -> str:
+    """Return a number with three digits that count."""
+    if value and abs(value) < 1:
+        return f"{value:.3f}" if abs(value) < 0.1 else f"{value:.2f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -4,10 +4,31 @@ import functools
 import json
 from typing import Any
 
-__all__ = ["CALL", "CHAT_ID", "DELTA", "chunked", "pieces", "stream_body", "stream_parts"]
+__all__ = [
+    "ANSWER",
+    "CALL",
+    "CHAT_ID",
+    "DELTA",
+    "LOOKS",
+    "MESSAGES",
+    "POLLED_PREFIX",
+    "STAMP_DIGITS",
+    "chat_reply",
+    "chunked",
+    "pieces",
+    "stamped_parts",
+    "stream_body",
+    "stream_parts",
+]
 
 CHAT_ID = "7440000000000000001"
 DELTA = "conversation.message.delta"
+POLLED_PREFIX = "755000"
+"""What the ids of chats begin with that are to be looked at more than once."""
+LOOKS = 3
+"""How often such a chat has to be looked at until it is over."""
+ANSWER = "你好，Coze answers in one piece."
+"""What a polled chat brings."""
 
 _CONVERSATION_ID = "7440000000000000002"
 _BOT_ID = "7440000000000000003"
@@ -32,6 +53,10 @@ _WORDS = (
     " 🙂",
 )
 _LAST = "（完）"
+STAMP_DIGITS = 20
+"""Of a point in time in nanoseconds, filled up with zeros."""
+# A little more than an event: no event and no chunk arrives in one piece, and none in many.
+_SEGMENT = 397
 _USAGE = {"token_count": 633, "output_count": 19, "input_count": 614}
 
 
@@ -59,29 +84,57 @@ def stream_body(shape: str, count: int) -> tuple[bytes, ...]:
     """Return the body of a stream in the pieces in which it is written to the socket.
 
     Args:
-        shape: `framed` (a chunk per event, one write), `packed` (16 KiB chunks, one write), `paced` (a chunk and a
-            write per event), `parse` (16 KiB pieces without the framing of HTTP).
+        shape: `framed` (a chunk per event, one write), `packed` and `large` (chunks of 16 and of 64 KiB, one write),
+            `paced` (a chunk and a write per event), `split` (a chunk per event, in writes that cut events and chunks
+            in the middle), `parse` and `events` (16 KiB pieces, and a piece per event, without the framing of HTTP).
         count: How many deltas.
     """
     parts = stream_parts(count)
-    whole = b"".join(parts)
-    blocks = [whole[begin : begin + 16384] for begin in range(0, len(whole), 16384)]
+    framed = b"".join(map(chunked, [*parts, b""]))
     match shape:
         case "framed":
-            return (b"".join(map(chunked, [*parts, b""])),)
+            return (framed,)
         case "packed":
-            return (b"".join(map(chunked, [*blocks, b""])),)
+            return (b"".join(map(chunked, [*_cut(b"".join(parts), 16384), b""])),)
+        case "large":
+            return (b"".join(map(chunked, [*_cut(b"".join(parts), 65536), b""])),)
         case "paced":
             return (*map(chunked, parts[:-1]), chunked(parts[-1]) + chunked(b""))
+        case "split":
+            return _cut(framed, _SEGMENT)
         case "parse":
-            return tuple(blocks)
+            return _cut(b"".join(parts), 16384)
+        case "events":
+            return tuple(parts)
         case _:
             raise ValueError(f"no stream has the shape {shape!r}")
+
+
+def stamped_parts() -> tuple[bytes, bytes, bytes]:
+    """Return what comes before the deltas, a delta with `%d` for its text, and what comes after them, all chunked.
+
+    The number has `STAMP_DIGITS` digits, so that the length of the chunk is known beforehand.
+    """
+    before, after = stream_parts(1)[:2], stream_parts(1)[3:]
+    left, right = _event(DELTA, _message("answer", "@")).split(b"@")
+    size = len(left) + len(right) + STAMP_DIGITS
+    delta = b"%x\r\n%b%%0%dd%b\r\n" % (size, left, STAMP_DIGITS, right)
+    return b"".join(map(chunked, before)), delta, b"".join(map(chunked, [*after, b""]))
+
+
+def chat_reply(chat_id: str, status: str) -> bytes:
+    """Return one chat as JSON."""
+    chat = {**_chat(status), "id": chat_id}
+    return _json({"code": 0, "data": chat, "detail": {"logid": "20260101000000"}, "msg": ""}).encode()
 
 
 def chunked(block: bytes) -> bytes:
     """Frame a block as one HTTP chunk; the empty block is the end of a body."""
     return b"%x\r\n%b\r\n" % (len(block), block)
+
+
+def _cut(whole: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(whole[begin : begin + size] for begin in range(0, len(whole), size))
 
 
 def _event(name: str, data: Any) -> bytes:
@@ -121,4 +174,17 @@ def _chat(status: str) -> dict[str, Any]:
     }
 
 
-CALL = _json({"code": 0, "data": _chat("completed"), "detail": {"logid": "20260101000000"}, "msg": ""}).encode()
+CALL = chat_reply(CHAT_ID, "completed")
+
+MESSAGES = _json(
+    {
+        "code": 0,
+        "data": [
+            _message("verbose", '{"msg_type":"generate_answer_finish","data":"","from_module":null,"from_unit":null}'),
+            _message("answer", ANSWER),
+            _message("follow_up", "还有呢？"),
+        ],
+        "detail": {"logid": "20260101000000"},
+        "msg": "",
+    }
+).encode()
