@@ -7,6 +7,41 @@ from typing import Any, cast
 
 from ._wire import Refusal
 
+_DEEPEST = 200  # what is written down can be no deeper than 255
+
+
+def read_json(text: str) -> Any:
+    """The value of a JSON text, fit to be written down again.
+
+    Half of a pair of surrogates, which JSON can name and UTF-8 cannot write, becomes a question mark.
+
+    Raises:
+        ValueError: it is no JSON, or it is nested too deeply.
+    """
+    try:
+        value: Any = json.loads(text)
+        if "\\u" in text:
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        if not level:
+            return False
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (cast("dict[str, Any]", item).values() if isinstance(item, dict) else cast("list[Any]", item))
+        ]
+    return bool(level)
+
 
 def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The messages of a request."""
@@ -29,7 +64,7 @@ def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
 
 def _items(content: str) -> list[dict[str, Any]]:
     try:
-        items = json.loads(content)
+        items = read_json(content)
     except ValueError:
         items = None
     return objects(items, "The content of an object_string message must be a JSON list of objects.")

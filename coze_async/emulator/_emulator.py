@@ -1,6 +1,5 @@
 """`Emulator`: one local server, with its scripts, its faults and what it saw."""
 
-import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from os import PathLike
@@ -11,6 +10,7 @@ import anyio
 
 from . import _routes
 from ._body import EmulatedResponse
+from ._checks import read_json
 from ._disk import Disk
 from ._fault_kinds import kind_of_fault
 from ._faults import Fault, Faults
@@ -311,10 +311,9 @@ def _permissions(
 
 
 def _parsed(body: bytes) -> Any:
-    """The JSON of a body, None if it is none."""
+    """The JSON of a body; None if there is no body, and one that is no JSON as the text that it is."""
     try:
-        value: Any = json.loads(body)
-        # Half of a pair of surrogates is a text that cannot be written down again.
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) if b"\\u" in body else value
-    except (ValueError, RecursionError):
-        return None
+        # json would read bytes as UTF-16 too, and let halves of characters pass.
+        return read_json(body.decode()) if body else None
+    except ValueError:
+        return body.decode("utf-8", "replace")

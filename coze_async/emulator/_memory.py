@@ -5,6 +5,7 @@ restart. A chat that waits for tool outputs, and a run that waits for an answer,
 itself.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -45,9 +46,12 @@ class Memory:
         """Hand what has changed to the disk."""
         touched = self._state.touched
         if touched:
-            changes = [Change(kind, row_id, self._written(kind, row_id)) for kind, row_id in touched]
+            state, changes = self._state, list[Change]()
+            for kind, row_id in touched:
+                # What a script says may be no text that can be written; it shall not keep the rest in memory.
+                with contextlib.suppress(ValueError):
+                    changes.append(Change(kind, row_id, self._written(kind, row_id)))
             touched.clear()
-            state = self._state
             numbers = {"number": state.number, "used": state.used, "clock": state.clock()}
             self._disk.write([Change("numbers", "", to_json(numbers)), *changes])
 

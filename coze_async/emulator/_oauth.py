@@ -9,13 +9,13 @@ import hashlib
 import hmac
 import html
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from ._body import EmulatedResponse
+from ._checks import read_json
 from ._state import State
 from ._wire import CloudWire
 
@@ -348,7 +348,7 @@ def _parts(assertion: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes
     """The header, the claims, what was signed, and the signature of a JWT."""
     try:
         header, claims, signature = assertion.split(".")
-        objects: list[Any] = [json.loads(_decoded(part)) for part in (header, claims)]
+        objects: list[Any] = [read_json(_decoded(part).decode()) for part in (header, claims)]
         if all(isinstance(item, dict) for item in objects):
             return objects[0], objects[1], f"{header}.{claims}".encode(), _decoded(signature)
     except ValueError:

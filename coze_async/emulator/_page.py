@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ._checks import read_json
 from ._fault_kinds import FAULT_KINDS
 from ._journal import Mark, Seen
 
@@ -124,7 +125,7 @@ class _Page:
 
     async def _switch(self, request: Request) -> Response:
         try:
-            wanted = await request.json()
+            wanted = read_json((await request.body()).decode())
             kind, probability = wanted["kind"], float(wanted["probability"])
             self._emulator.switch(kind, probability)
         except (KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,5 @@
 """Workflows: what one run tells, and the routes that run, resume and look at it."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -8,7 +7,7 @@ from typing import Any, cast
 import anyio
 
 from ._body import EmulatedResponse
-from ._checks import check_messages, messages_of, question_of
+from ._checks import check_messages, messages_of, question_of, read_json
 from ._scripts import (
     Ask,
     ChatInput,
@@ -135,7 +134,7 @@ async def _script(world: World, workflow_id: str, body: Mapping[str, Any], quest
     parameters: Any = body.get("parameters") or {}
     if isinstance(parameters, str):
         try:
-            parameters = json.loads(parameters)
+            parameters = read_json(parameters)
         except ValueError:
             parameters = None
     if not isinstance(parameters, dict):

@@ -36,7 +36,7 @@ class RecordedRequest:
     headers: dict[str, str] = field(repr=False)
     """Names in lower case."""
     body: Any
-    """The parsed JSON, or a `ReceivedForm`; None when there was neither."""
+    """The parsed JSON, or a `ReceivedForm`; a text when it was neither, and None when there was none."""
     at: float
     """Time of the event loop, in seconds."""
 

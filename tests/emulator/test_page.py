@@ -266,6 +266,7 @@ async def test_the_page_switches_faults_on_and_heals_them() -> None:
     [
         b"{",
         b"\xff",
+        b"[" * 100_000,
         [],
         {},
         {"kind": "cut"},

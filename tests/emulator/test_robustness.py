@@ -134,3 +134,50 @@ async def test_half_a_character_is_kept_as_a_question_mark() -> None:
     response = await answered(emulator, "POST", "/v1/conversation/create", {}, body)
     assert isinstance(response.body, bytes)
     assert json.loads(response.body)["data"]["name"] == "a?b \U0001f600"
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "\xed\xa0\x80"}',
+        '{"name": "x"}'.encode("utf-16"),
+        b"{",
+        b'{"messages": ' + b"[" * 250 + b"]" * 250 + b"}",
+        b'{"meta_data": ' + b'{"a":' * 250 + b"1" + b"}" * 251,
+        json.dumps({"messages": [{"role": "user", "content": DEEP, "content_type": "object_string"}]}).encode(),
+    ],
+)
+async def test_what_cannot_be_read_or_written_is_refused(body: bytes) -> None:
+    response = await answered(Emulator(), "POST", "/v1/conversation/create", {}, body)
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body)["code"] == 4000
+
+
+async def test_a_body_may_be_nested_and_wide() -> None:
+    emulator, nested = Emulator(), ["x"]
+    for _ in range(150):
+        nested = [nested, []]
+    body = json.dumps({"workflow_id": "w", "parameters": {"input": nested}}).encode()
+    response = await answered(emulator, "POST", "/v1/workflow/run", {}, body)
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body)["code"] == 0
+
+
+@pytest.mark.parametrize("inner", [DEEP, '[{"type": "text", "text": "\\ud800"}, {"type": "image", "file_id": "1"}]'])
+async def test_json_inside_a_text_is_as_safe(inner: str) -> None:
+    """Half a character in an object_string becomes the question of a chat, which is written down."""
+    message = {"role": "user", "content": inner, "content_type": "object_string"}
+    plain = {"role": "user", "content": "Hi", "content_type": "text"}
+    chat = {"bot_id": "1", "user_id": "u", "additional_messages": [plain, message]}
+    emulator = Emulator()
+    for body, path in (
+        (chat, "/v3/chat"),
+        ({"workflow_id": "w", "parameters": inner}, "/v1/workflow/run"),
+        ({**chat, "stream": True}, "/v3/chat"),
+    ):
+        response = await answered(emulator, "POST", path, {}, json.dumps(body).encode())
+        assert response.status == 200
+    assert all(chat.question == "?" for chat in emulator.chats.values())

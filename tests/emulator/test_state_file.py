@@ -248,3 +248,17 @@ async def test_refusals_are_kept_out(file: Path) -> None:
                 await coze.bots.publish(bot_id="1")
     with Emulator(state=file) as emulator:
         assert not any(emulator._world.state.rows.values())  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_what_cannot_be_written_keeps_nothing_else_in_memory(file: Path) -> None:
+    """A script can say half a character, which no UTF-8 can; only JSON has a way to name it."""
+    with Emulator(state=file) as emulator:
+        emulator.bot("odd", Script("x", failure=Failure(5000, "\ud800")))
+        async with talking(emulator) as talk:
+            ids = await talk.create(question(bot_id="odd"))
+            await anyio.sleep(2)
+            with pytest.raises(ValueError, match="surrogates not allowed"):
+                await talk.get("/v3/chat/retrieve", **ids)
+            made = await talk.post("/v1/conversation/create", {"bot_id": "7"})
+    with Emulator(state=file) as emulator:
+        assert made["data"]["id"] in emulator._world.state.conversations  # pyright: ignore[reportPrivateUsage]
