@@ -34,13 +34,13 @@ async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
         raise Refusal(4000, "auto_save_history must be true when stream is false.")
     try:
         turn = await _first_turn(world, request, bot_id=bot_id, user_id=user_id, saved=saved)
+        chat = turn.begin()
     except Refusal as refusal:
         if not (streamed and wire.stream_by_default):
             raise
         # Coze Studio has opened its stream by now: everything is told in an error event (source 4f786d6).
         error = Event("error", {"code": 103200002, "msg": refusal.msg})
         return world.stream([error], wire.chat_events())
-    chat = turn.begin()
     if streamed:
         return world.stream_chat(chat, wire.chat_events())
     if wire.dialect == "plus":

@@ -94,7 +94,9 @@ class Memory:
                     waiting = value.pop("waiting")
                     state.conversations[value["id"]] = Conversation(**value, waiting=_ask(waiting))
                 case "message":
-                    state.conversations[value["conversation_id"]].messages[value["id"]] = value
+                    conversation = state.conversations.get(value["conversation_id"])
+                    if conversation is not None:
+                        conversation.messages[value["id"]] = value
                 case "chat":
                     self._load_chat(value)
                 case "run":
@@ -105,7 +107,9 @@ class Memory:
     def _load_chat(self, value: Row) -> None:
         error, messages = value.pop("last_error"), value.pop("messages")
         chat = ChatState(**value, last_error=Failure(**error) if error else None)
-        conversation = self._state.conversations[chat.conversation_id]
+        conversation = self._state.conversations.get(chat.conversation_id)
+        if conversation is None:  # It was deleted while this began.
+            return
         # One message is one thing, in the chat and in its conversation.
         chat.messages = [conversation.messages.get(str(message["id"]), Row(message)) for message in messages]
         if chat.running:

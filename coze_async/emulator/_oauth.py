@@ -8,7 +8,6 @@ import base64
 import hashlib
 import hmac
 import html
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -99,7 +98,6 @@ class OAuthServer:
         self._apps: dict[str, OAuthApp] = {}
         # Tokens may have been kept from an earlier run.
         self._access, self._refresh = state.rows["access_token"], state.rows["refresh_token"]
-        self._numbers = itertools.count(1 + max((int(token[-6:]) for token in self._access), default=0))
         self._codes: dict[str, _Code] = {}
         self._devices: dict[str, _Device] = {}
         self._seen: set[str] = set()
@@ -130,7 +128,7 @@ class OAuthServer:
 
     def issue(self, client_id: str, *, seconds: int | None = None, refreshable: bool = True) -> dict[str, Any]:
         """Make a token, as the token endpoint answers it."""
-        now, number = self._state.unix_time(), next(self._numbers)
+        now, number = self._state.unix_time(), self._state.next_number()
         access = f"czu_emulated{number:06d}" if refreshable else f"czs_emulated{number:06d}"
         # An absolute time, whatever the name says (coze.cn page oauth_jwt).
         ends_at = now + (self.access_seconds if seconds is None else seconds)
@@ -158,7 +156,7 @@ class OAuthServer:
             raise OAuthRefusal("invalid_request", "code_challenge_method must be plain or S256")
         answer = {"error": "access_denied"}
         if self.consents:
-            code = f"code_emulated{next(self._numbers):06d}"
+            code = f"code_emulated{self._state.next_number():06d}"
             ends_at = self._state.unix_time() + _CODE_SECONDS
             self._codes[code] = _Code(client_id, redirect_uri, challenge, method, ends_at)
             answer = {"code": code}
@@ -169,7 +167,7 @@ class OAuthServer:
     def device(self, client_id: str, origin: str) -> dict[str, Any]:
         """Begin the login of a device."""
         self._app(client_id)
-        number = next(self._numbers)
+        number = self._state.next_number()
         device_code, user_code = f"device_emulated{number:06d}", f"EMU-{number:04d}"
         ends_at = self._state.now() + self.device_seconds
         self._devices[device_code] = _Device(client_id, user_code, ends_at, self.interval)

@@ -136,7 +136,7 @@ class State:
         self.used: dict[str, int] = {"chats": 0, "tokens": 0}
         """How many chats were begun, and what they cost."""
         self.number: int = 0
-        """The last number that an id was made of."""
+        """The last number that an id or a token was made of."""
         self.not_before: float = 0.0
         """A Unix time that has passed already, whatever the clock says: what was written down is older."""
         self.touched: dict[tuple[str, str], None] | None = None
@@ -165,8 +165,12 @@ class State:
 
     def new_id(self) -> str:
         """An id of 19 digits that no float can hold, as the service makes them."""
+        return str(7_500_000_000_000_000_000 + self.next_number() * 1_048_583)
+
+    def next_number(self) -> int:
+        """A number that was not given before, also if the state was kept in a file since."""
         self.number += 1
-        return str(7_500_000_000_000_000_000 + self.number * 1_048_583)
+        return self.number
 
     def touch(self, kind: str, thing_id: str) -> None:
         """Note that something was made, has changed or is gone."""

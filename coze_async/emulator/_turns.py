@@ -37,7 +37,11 @@ class Turn:
     ask: Ask | None = None
 
     def begin(self) -> ChatState:
-        """Hand the turn to its chat, which can now be streamed or left alone."""
+        """Hand the turn to its chat, which can now be streamed or left alone.
+
+        While its script was being made, the conversation may have been deleted: then this is refused.
+        """
+        self.world.conversation(self.conversation.id)
         self.chat.script = self.script
         self.chat.events = self.events()
         self.conversation.chat = self.chat

@@ -11,7 +11,7 @@ from emulator.client import client
 from emulator.talk import question, talking
 
 from coze_async import APIError, AsyncCoze, AuthenticationError, ConfigurationError
-from coze_async.emulator import Ask, Emulator, Failure, Node, Script, ToolCall, WorkflowScript
+from coze_async.emulator import Ask, ChatInput, Emulator, Failure, Node, Script, ToolCall, WorkflowScript
 from coze_async.models import DocumentBase, Message, ToolOutput, VariableValue
 
 
@@ -133,12 +133,14 @@ async def test_tokens_hold_as_before(file: Path) -> None:
             await coze.users.me()
             tokens = [emulator.oauth.issue("app")["access_token"] for _ in range(2)]
             emulator.oauth.revoke(tokens[0])
+            emulator.oauth.revoke("pat_x1")
     with Emulator(state=file, tokens=[]) as emulator:
         async with client(emulator, tokens[1]) as coze:
             await coze.users.me()
-        async with client(emulator, tokens[0]) as coze:
-            with pytest.raises(AuthenticationError):
-                await coze.users.me()
+        for revoked in (tokens[0], "pat_x1"):
+            async with client(emulator, revoked) as coze:
+                with pytest.raises(AuthenticationError):
+                    await coze.users.me()
         assert emulator.oauth.issue("app")["access_token"] not in tokens
 
 
@@ -262,3 +264,31 @@ async def test_what_cannot_be_written_keeps_nothing_else_in_memory(file: Path) -
             made = await talk.post("/v1/conversation/create", {"bot_id": "7"})
     with Emulator(state=file) as emulator:
         assert made["data"]["id"] in emulator._world.state.conversations  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_conversation_may_be_deleted_while_its_bot_thinks(file: Path) -> None:
+    async def think(said: ChatInput) -> str:
+        await anyio.sleep(2)
+        return said.question
+
+    with Emulator(state=file) as emulator:
+        emulator.bot("slow", think)
+        async with client(emulator) as coze:
+            made = await coze.conversations.create(name="x")
+
+            async def delete() -> None:
+                await anyio.sleep(1)
+                await coze.conversations.delete(conversation_id=made.id)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delete)
+                with pytest.raises(APIError) as caught:
+                    await coze.chat.create("Hi", bot_id="slow", user_id="u", conversation_id=made.id)
+            assert caught.value.code == 4001
+            assert emulator.chats == {}
+            kept = await coze.chat.create("Hi", bot_id="7", user_id="u")
+    # As it was written before that was refused: a chat without its conversation, and a message.
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("DELETE FROM things WHERE kind = 'conversation'")
+    with Emulator(state=file) as emulator:
+        assert kept.id not in emulator.chats
