@@ -242,6 +242,7 @@ class Emulator:
         Raises:
             ConnectionDropped, Unreachable: a fault wants the connection to fail; the caller makes it so.
         """
+        self._world.state.arrive()
         request = RecordedRequest(
             method.upper(),
             path,

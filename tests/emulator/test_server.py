@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trio.testing
 from anyio.from_thread import start_blocking_portal
-from emulator.talk import HEADERS, parse, question
+from emulator.talk import HEADERS, parse, question, talking
 
 from coze_async.emulator import Break, Cut, Emulator, Script, Stall, Unreachable, WorkflowScript
 
@@ -175,3 +176,44 @@ async def test_the_official_client_understands_the_emulator() -> None:
 
     with served(emulator) as url:
         await anyio.to_thread.run_sync(use, url)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_looking_on_from_another_loop_moves_nothing(backend: str) -> None:
+    """The server runs in a loop of its own, and the clock of trio begins anywhere."""
+    emulator = Emulator()
+    emulator.bot("b-1", Script("x", seconds=3600))
+
+    async def look() -> set[str]:
+        return {chat.status for chat in emulator.chats.values()}
+
+    with start_blocking_portal(backend) as portal:
+        serving, url = portal.start_task(emulator.serve)
+        with client(url) as http:
+            started = http.post("/v3/chat", json={**question(), "stream": False}).json()["data"]
+            assert portal.call(look) == {"created"}
+            ids = {"conversation_id": started["conversation_id"], "chat_id": started["id"]}
+            assert http.get("/v3/chat/retrieve", params=ids).json()["data"]["status"] == "created"
+        serving.cancel()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_time_goes_on_from_one_loop_to_the_next(backend: str) -> None:
+    emulator, options = Emulator(), {"clock": trio.testing.MockClock()} if backend == "trio" else {}
+    emulator.bot("b-1", Script("x", seconds=3600))
+
+    async def start() -> int:
+        async with talking(emulator) as talk:
+            body = {**question(), "stream": False}
+            created_at: int = (await talk.post("/v3/chat", body))["data"]["created_at"]
+            return created_at
+
+    async def look() -> list[str]:
+        return [chat.status for chat in emulator.chats.values()]
+
+    began = int(time.time())
+    first = anyio.run(start, backend=backend, backend_options=options)
+    rest = [anyio.run(start, backend=backend) for _ in range(3)]
+    times = [began, first, *rest, int(time.time()) + 1]
+    assert times == sorted(times)
+    assert anyio.run(look, backend=backend) == ["created"] * 4
