@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from coze_async._errors import ConfigurationError
 
 _MARK = 0x636F7A65  # "coze": whose file it is
-_FORM = 1
+_FORM = 2
 
 
 class Change(NamedTuple):

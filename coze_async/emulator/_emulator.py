@@ -21,6 +21,7 @@ from ._memory import Memory
 from ._oauth import OAuthServer
 from ._scripts import BotScript, FlowScript, Script, WorkflowScript
 from ._state import ChatState, RunState, State
+from ._turns import make_up
 from ._wire import WIRES, Dialect
 from ._world import RecordedRequest, World
 
@@ -94,6 +95,7 @@ class Emulator:
             limits=limits or EmulatorLimits(),
             quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
         )
+        make_up(self._world)
         self._keep = keep
         self._faults = Faults(seed)
         self._journal: Journal | None = None

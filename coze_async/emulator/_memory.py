@@ -1,24 +1,27 @@
 """How a state is written down and found again.
 
-What cannot be written down is the code in scripts, and time: a chat or a run that was going on has failed after a
-restart. A chat that waits for tool outputs, and a run that waits for an answer, go on with what the emulator does by
+What cannot be written down is the code in scripts. A chat or a run that was going on is over after a restart if its
+time has come meanwhile, and has failed otherwise; so has a chat whose stream had told a part of it. A chat that waits for tool outputs, and a run that waits for an answer, go on with what the emulator does by
 itself.
 """
 
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from ._disk import Change, Disk, refusal
-from ._scripts import Ask, Failure, Node, Usage, WorkflowScript
+from ._scripts import Ask, Failure, Node, Script, Usage, WorkflowScript
 from ._state import ChatState, Conversation, Row, RunState, State
 
 _RESTARTED = Failure(5000, "The emulator was started anew while this went on.")
+_READ: Row = {"script": None, "ends_at": None}
 _PLAIN_CHAT = [
     name
     for name in (field.name for field in fields(ChatState))
@@ -73,7 +76,7 @@ class Memory:
             case "conversation":
                 found = _told_conversation(state.conversations.get(row_id))
             case "chat":
-                found = _told_chat(state.chats.get(row_id))
+                found = _told_chat(state, state.chats.get(row_id))
             case "run":
                 found = _told_run(state, state.runs.get(row_id))
             case "message":
@@ -100,22 +103,28 @@ class Memory:
                 case "chat":
                     self._load_chat(value)
                 case "run":
-                    state.runs[value["id"]] = _run(value)
+                    state.runs[value["id"]] = _run(value, self._now())
                 case _:
                     state.rows[kind.removeprefix("row ")][value["id"]] = value
 
+    def _now(self) -> float:
+        # The numbers come first: they are written with the first change.
+        return max(time.time(), self._state.not_before)
+
     def _load_chat(self, value: Row) -> None:
         error, messages = value.pop("last_error"), value.pop("messages")
+        script, ends_at = value.pop("script"), value.pop("ends_at")
         chat = ChatState(**value, last_error=Failure(**error) if error else None)
         conversation = self._state.conversations.get(chat.conversation_id)
         if conversation is None:  # It was deleted while this began.
             return
         # One message is one thing, in the chat and in its conversation.
         chat.messages = [conversation.messages.get(str(message["id"]), Row(message)) for message in messages]
-        if chat.running:
+        if chat.running and script and ends_at <= self._now():
+            chat.script, chat.ends_at = TypeAdapter(Script).validate_json(script), ends_at
+        elif chat.running:
             chat.status, chat.last_error = "failed", _RESTARTED
-            # The numbers come first: they are written with the first change.
-            chat.failed_at = int(max(time.time(), self._state.not_before))
+            chat.failed_at = int(self._now())
         self._state.chats[chat.id] = conversation.chat = chat
 
 
@@ -126,13 +135,29 @@ def _told_conversation(conversation: Conversation | None) -> Row | None:
     return {**told, "waiting": _told_ask(conversation.waiting)}
 
 
-def _told_chat(chat: ChatState | None) -> Row | None:
+def _told_chat(state: State, chat: ChatState | None) -> Row | None:
     if chat is None:
         return None
     error = chat.last_error
     told = {name: getattr(chat, name) for name in _PLAIN_CHAT}
     wrong = {"code": error.code, "msg": error.msg, "bare": error.bare} if error else None
-    return {**told, "last_error": wrong, "messages": chat.messages}
+    is_left = chat.running and chat.ends_at < math.inf
+    ends = {"script": _told_script(chat), "ends_at": state.unix(chat.ends_at)} if is_left else _READ
+    return {**told, **ends, "last_error": wrong, "messages": chat.messages}
+
+
+def _told_script(chat: ChatState) -> str | None:
+    """What a chat that nobody reads has still to say; None if it has said a part of it, or cannot be written down."""
+    if chat.flow or len(chat.messages) != chat.told_before:
+        return None
+    script = chat.script
+    # Bytes are for those who read along.
+    answers = [replace(answer, audio=()) for answer in script.spoken()]
+    script = replace(script, answers=answers, then=None, raw=None if script.raw is None else [])
+    try:
+        return to_json(script).decode()
+    except ValueError:
+        return None
 
 
 def _told_run(state: State, run: RunState | None) -> Row | None:
@@ -142,7 +167,7 @@ def _told_run(state: State, run: RunState | None) -> Row | None:
     same = ("id", "workflow_id", "mode", "created_at", "event_id", "resumed")
     return {
         **{name: getattr(run, name) for name in same},
-        "is_over": state.now() >= run.ends_at,
+        "ends_at": state.unix(run.ends_at) if run.ends_at < math.inf else None,
         "output": script.output if isinstance(script.output, str) else dict(script.output),
         "nodes": [[node.title, node.text, node.node_type, node.content_type] for node in script.nodes],
         "ask": _told_ask(script.ask),
@@ -151,7 +176,8 @@ def _told_run(state: State, run: RunState | None) -> Row | None:
     }
 
 
-def _run(value: Mapping[str, Any]) -> RunState:
+def _run(value: Mapping[str, Any], now: float) -> RunState:
+    is_over = value["ends_at"] is not None and value["ends_at"] <= now
     script = WorkflowScript(
         value["output"],
         nodes=[Node(*node) for node in value["nodes"]],
@@ -159,11 +185,11 @@ def _run(value: Mapping[str, Any]) -> RunState:
         failure=Failure(*value["failure"]) if value["failure"] else None,
         usage=Usage(*value["usage"]) if value["usage"] else None,
     )
-    if not value["is_over"]:
+    if not is_over:
         script = WorkflowScript(nodes=script.nodes, failure=_RESTARTED)
     run = RunState(value["id"], value["workflow_id"], value["mode"], script, value["created_at"], ends_at=-1.0)
     run.resumed = value["resumed"]
-    run.event_id = value["event_id"] if value["is_over"] else ""
+    run.event_id = value["event_id"] if is_over else ""
     return run
 
 

@@ -72,6 +72,12 @@ class ChatState:
     script: Script = field(default_factory=Script, repr=False)
     events: Iterator[Event] = field(default_factory=lambda: iter(()), repr=False)
     """What is still to be told; reading it moves the chat on."""
+    outputs: dict[str, str] | None = None
+    """The tool outputs with which this turn of the chat goes on."""
+    flow: bool = False
+    """Whether a chatflow speaks."""
+    told_before: int = 0
+    """How many messages there were when this turn began."""
     begun_at: float = 0.0
     ends_at: float = math.inf
     """When a chat that nobody reads is over; a chat whose stream is open ends with the stream."""
@@ -150,6 +156,8 @@ class State:
         """A Unix time that has passed already, whatever the clock says: what was written down is older."""
         self.touched: dict[tuple[str, str], None] | None = None
         """What has changed since it was written down, by kind and id; None if nothing is written down."""
+        self.past: float | None = None
+        """The Unix time at which something happens that is made up for now."""
         self._now = 0.0
         self._epoch: float | None = None
         """The Unix time at which the time was 0."""
@@ -188,8 +196,14 @@ class State:
 
     def clock(self) -> float:
         """The same time in Unix seconds, with fractions."""
+        if self.past is not None:
+            return self.past
         now = self.now()
-        return (self._epoch or 0.0) + now
+        return self.unix(now)
+
+    def unix(self, time: float) -> float:
+        """The Unix time of a time of this state."""
+        return (self._epoch or 0.0) + time
 
     def unix_time(self) -> int:
         """The same time in whole Unix seconds."""

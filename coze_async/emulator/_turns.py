@@ -1,6 +1,8 @@
 """One turn of a bot: the events that it tells, and how they move its chat."""
 
+import math
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +44,9 @@ class Turn:
         While its script was being made, the conversation may have been deleted: then this is refused.
         """
         self.world.conversation(self.conversation.id)
-        self.chat.script = self.script
+        self.chat.script, self.chat.flow = self.script, self.flow
+        self.chat.outputs = None if self.outputs is None else dict(self.outputs)
+        self.chat.told_before = len(self.chat.messages)
         self.chat.events = self.events()
         self.conversation.chat = self.chat
         self.world.state.chats[self.chat.id] = self.chat
@@ -218,6 +222,18 @@ class Turn:
         questions = (*self.world.history(self.conversation), self.chat.question)
         asked = sum(len(pieces_of(question)) for question in questions)
         return {"output_count": len(written), "input_count": _PROMPT_TOKENS + asked}
+
+
+def make_up(world: World) -> None:
+    """Let the chats end that ended while their state lay in a file; their `ends_at` are still Unix times."""
+    state = world.state
+    for chat in sorted((chat for chat in state.chats.values() if chat.running), key=lambda chat: chat.ends_at):
+        state.past, chat.ends_at = chat.ends_at, math.inf
+        try:
+            turn = Turn(world, state.conversations[chat.conversation_id], chat, chat.script, chat.outputs)
+            deque(turn.events(), maxlen=0)
+        finally:
+            state.past = None
 
 
 def _call(name: str, arguments: Mapping[str, Any]) -> str:

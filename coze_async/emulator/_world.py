@@ -193,6 +193,7 @@ class World:
         def closed() -> None:
             if chat.running:
                 chat.leave_alone(self.state.now(), seconds=script.seconds)
+                self.state.touch("chat", chat.id)
             self.save()
 
         return self.stream(

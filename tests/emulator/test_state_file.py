@@ -1,6 +1,8 @@
 """A state that is kept in a file: what was there before is there again, and a file that cannot be used says why."""
 
+import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,24 @@ from typing import Any
 import anyio
 import pytest
 from emulator.client import client
-from emulator.talk import question, talking
+from emulator.talk import HEADERS, question, talking
 
 from coze_async import APIError, AsyncCoze, AuthenticationError, ConfigurationError
-from coze_async.emulator import Ask, ChatInput, Emulator, Failure, Node, Script, ToolCall, WorkflowScript
+from coze_async.emulator import (
+    Answer,
+    Ask,
+    ChatInput,
+    Chunk,
+    Emulator,
+    Failure,
+    Node,
+    Script,
+    ToolCall,
+    ToolUse,
+    Verbose,
+    WorkflowScript,
+)
+from coze_async.emulator._body import Body
 from coze_async.models import DocumentBase, Message, ToolOutput, VariableValue
 
 
@@ -87,6 +103,8 @@ async def test_what_was_there_is_there_again(file: Path) -> None:
 
 async def test_what_was_going_on_has_failed(file: Path) -> None:
     with Emulator(state=file) as emulator:
+        emulator.bot("7", Script("x", seconds=3600))
+        emulator.workflow("w", WorkflowScript("x", seconds=3600))
         async with client(emulator) as coze:
             chat = await coze.chat.create("Hi", bot_id="7", user_id="u")
             run = await coze.workflows.run(workflow_id="w", is_async=True)
@@ -102,6 +120,98 @@ async def test_what_was_going_on_has_failed(file: Path) -> None:
             assert (history.execute_status, history.error_code) == ("Fail", 5000)
             # The conversation is free again.
             await coze.chat.ask("Hi", bot_id="7", user_id="u", conversation_id=chat.conversation_id)
+
+
+async def test_what_was_over_meanwhile_is_over(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looked at it before the emulator stopped, in order or by a crash."""
+    emulator = Emulator(state=file)
+    spoken = [Answer("Cool ", audio=[b"\xff"]), Answer("jazz", reasoning="why")]
+    emulator.bot("7", Script(spoken, knowledge=[Chunk("a")], tools=[ToolUse("t", {"a": 1}, "r")], follow_ups=["And?"]))
+    emulator.bot("raw", Script(raw=[b"\xff"]))
+    emulator.bot("fails", Script("x", failure=Failure(4009, "full")))
+    emulator.bot("asks", Script(requires=[ToolCall("weather", id="call-1")], then="never"))
+    emulator.bot("odd", Script(verbose=[Verbose("x", {"a": "\ud800"})]))
+    emulator.bot("long", Script("x", seconds=99))
+    emulator.workflow("w", WorkflowScript({"output": "x"}, ask=None))
+    emulator.workflow("ask", WorkflowScript(ask=Ask("Which?", type=5)))
+    async with client(emulator) as coze:
+        chats = {
+            bot: await coze.chat.create("Hi", bot_id=bot, user_id="u")
+            for bot in ("7", "raw", "fails", "asks", "odd", "long")
+        }
+        runs = {name: await coze.workflows.run(workflow_id=name, is_async=True) for name in ("w", "ask")}
+        memory = emulator._world.memory  # pyright: ignore[reportPrivateUsage]
+        assert memory is not None
+        memory.flush()
+        copy(tmp_path)
+    emulator.close()
+    began, real = chats["7"].created_at or 0, time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 50)
+    for path in (file, tmp_path / "copy.sqlite"):
+        with Emulator(state=path) as emulator:
+            async with client(emulator) as coze:
+                found = {bot: emulator.chats[chat.id] for bot, chat in chats.items()}
+                statuses = {bot: chat.status for bot, chat in found.items()}
+                assert statuses == {
+                    "7": "completed", "raw": "completed", "fails": "failed", "asks": "requires_action",
+                    "odd": "failed", "long": "failed",
+                }  # fmt: skip
+                assert found["fails"].last_error == Failure(4009, "full")
+                assert began <= found["7"].completed_at <= began + 3
+                assert emulator._world.state.used["tokens"] > 0  # pyright: ignore[reportPrivateUsage]
+                ids = {"conversation_id": chats["7"].conversation_id, "chat_id": chats["7"].id}
+                messages = await coze.chat.messages.list(**ids)
+                answers = [message.content for message in messages if message.type == "answer"]
+                assert (answers, len(messages)) == (["Cool ", "jazz"], 7)
+                written = [m async for m in coze.conversations.messages.list(conversation_id=ids["conversation_id"])]
+                assert len(written) == 3
+                statuses = [
+                    (await coze.workflows.runs.run_histories.retrieve(workflow_id=name, execute_id=str(run.execute_id)))
+                    for name, run in runs.items()
+                ]
+                assert [(str(one.execute_status), bool(one.interrupt_data)) for (one,) in statuses] == [
+                    ("Success", False),
+                    ("Running", True),
+                ]
+                # All of it is written down again: nothing happens twice.
+        with Emulator(state=path) as emulator:
+            assert {row["id"] for row in emulator.chats[chats["7"].id].messages} == {row.id for row in messages}
+
+
+async def test_the_rest_of_a_chat_is_over_only_if_none_of_it_was_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tool outputs make a turn of their own; a stream that was left early has told a part."""
+    with Emulator(state=file) as emulator:
+        emulator.bot("asks", Script(requires=[ToolCall("weather", id="call-1")], then="Take a coat."))
+        async with client(emulator) as coze:
+            asked = await coze.chat.create("Hi", bot_id="asks", user_id="u")
+            await anyio.sleep(2)
+            ids = {"conversation_id": asked.conversation_id, "chat_id": asked.id}
+            outputs = [ToolOutput(tool_call_id="call-1", output="sunny")]
+            await coze.chat.submit_tool_outputs(**ids, tool_outputs=outputs)
+            emulator.bot("7", Script("x " * 9, knowledge=[Chunk("a")]))
+            left: list[str] = []
+            for last in (b"conversation.chat.in_progress", b"conversation.message.completed"):
+                asked_again = json.dumps(question(bot_id="7")).encode()
+                response = await emulator.handle("POST", "/v3/chat", {}, HEADERS, asked_again)
+                assert isinstance(response.body, Body)
+                async for chunk in response.body:
+                    if last in chunk:
+                        break
+                response.close()
+                left.append(list(emulator.chats)[-1])
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 50)
+    with Emulator(state=file) as emulator:
+        chat = emulator.chats[asked.id]
+        assert [row["content"] for row in chat.messages if row["type"] in {"tool_response", "answer"}] == [
+            "sunny",
+            "Take a coat.",
+        ]
+        assert [emulator.chats[chat_id].status for chat_id in left] == ["completed", "failed"]
 
 
 async def test_what_waits_goes_on(file: Path) -> None:
