@@ -8,18 +8,11 @@ from ._body import EmulatedResponse
 from ._bots import script_of
 from ._checks import check_chat, objects
 from ._fields import Fields
-from ._scripts import ChatInput, Failure, Script, play_bot
+from ._scripts import ChatInput, Script, play_bot
 from ._state import ChatState, Event
-from ._turns import Turn, new_chat
+from ._turns import Turn, check_free, check_quota, new_chat, room_for_chat
 from ._wire import Refusal
 from ._world import RecordedRequest, World
-
-# The words are our own; the codes and what they mean: coze.cn page coze_error_codes, coze-py issue 425.
-_SPENT = {
-    4008: "The daily quota of this bot is used up.",
-    4011: "The token balance of this account is not sufficient.",
-    4028: "The free quota or the credits of this account are used up.",
-}
 
 
 async def create(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -54,24 +47,13 @@ async def _first_turn(world: World, request: RecordedRequest, *, bot_id: str, us
     conversation_id = request.query.get("conversation_id")
     if world.wire.dialect != "cloud":
         conversation_id = conversation_id or body.get("ConversationID")
-    conversation = world.conversation(conversation_id)
-    if world.wire.dialect == "cloud" and conversation.chat is not None:
-        conversation.chat.settle(world.state.now())
-        if conversation.chat.running:
-            raise Refusal(4016, f"Conversation {conversation.id} is occupied: another chat runs in it.")
-    script = script_of(world, bot_id, Fields(body))
-    spent = world.quota.is_spent(world.state.used["chats"], world.state.used["tokens"])
-    if spent and world.quota.code != 4028:
-        raise Refusal(world.quota.code, _SPENT[world.quota.code])
-    chat = new_chat(world, conversation, body, bot_id=bot_id, user_id=user_id, saved=saved)
-    given = ChatInput(bot_id, user_id, conversation.id, chat.question, world.history(conversation), body)
-    conversation.chat = chat  # From here on the conversation is occupied, however long the script is being made.
-    try:
-        played = Script(failure=Failure(4028, _SPENT[4028])) if spent else await play_bot(script, given)
+    with room_for_chat(world, conversation_id) as conversation:
+        script, spent = script_of(world, bot_id, Fields(body)), check_quota(world)
+        chat = new_chat(world, conversation, body, bot_id=bot_id, user_id=user_id, saved=saved)
+        given = ChatInput(bot_id, user_id, conversation.id, chat.question, world.history(conversation), body)
+        conversation.chat = chat  # From here on the conversation is occupied, however long the script is being made.
+        played = Script(failure=spent) if spent else await play_bot(script, given)
         return Turn(world, conversation, chat, played)
-    except BaseException:
-        conversation.chat = None
-        raise
 
 
 async def _finished(world: World, chat: ChatState) -> EmulatedResponse:
@@ -140,9 +122,10 @@ async def submit_tool_outputs(world: World, request: RecordedRequest) -> Emulate
     outputs = {str(item.get("tool_call_id")): str(item.get("output", "")) for item in given}
     if sorted(outputs) != sorted(wanted):
         raise Refusal(4000, f"tool_outputs must answer all of {', '.join(wanted)} in one call, and nothing else.")
+    conversation = world.conversation(chat.conversation_id)
+    check_free(world, conversation)
     chat.required_action = None
     chat.status = "in_progress"
-    conversation = world.conversation(chat.conversation_id)
     Turn(world, conversation, chat, chat.script.after(outputs), outputs).begin()
     if body.get("stream"):
         return world.stream_chat(chat, world.wire.chat_events())

@@ -1,8 +1,8 @@
 """How a state is written down and found again.
 
 What cannot be written down is the code in scripts. A chat or a run that was going on is over after a restart if its
-time has come meanwhile, and has failed otherwise; so has a chat whose stream had told a part of it. A chat that waits for tool outputs, and a run that waits for an answer, go on with what the emulator does by
-itself.
+time has come meanwhile, and has failed otherwise; so has a chat whose stream had told a part of it. A chat that
+waits for tool outputs, and a run that waits for an answer, go on with what the emulator does by itself.
 """
 
 import contextlib

@@ -43,6 +43,9 @@ class Conversation:
     """By id, oldest first, as they stand on the wire."""
     chat: "ChatState | None" = None
     waiting: Ask | None = None
+    """The question of a chatflow that the next message answers."""
+    waiting_in: str = ""
+    """The chatflow that asks it."""
 
 
 @dataclass(slots=True)

@@ -4,16 +4,23 @@ import math
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ._checks import messages_of, question_of
 from ._scripts import Ask, Failure, Script, pieces_of
 from ._state import ChatState, Conversation, Event, Row
-from ._wire import recall_message, to_json, verbose_message
+from ._wire import Refusal, recall_message, to_json, verbose_message
 from ._world import World
 
 _PROMPT_TOKENS = 60  # what the bot's own prompt costs
+# The words are our own; the codes and what they mean: coze.cn page coze_error_codes, coze-py issue 425.
+_SPENT = {
+    4008: "The daily quota of this bot is used up.",
+    4011: "The token balance of this account is not sufficient.",
+    4028: "The free quota or the credits of this account are used up.",
+}
 
 
 @dataclass
@@ -26,7 +33,7 @@ class Turn:
         chat: The chat that the turn moves.
         script: What happens.
         outputs: Tool outputs with which an earlier turn of the chat goes on.
-        flow: Whether a chatflow speaks: its last event is another one.
+        workflow_id: The chatflow that speaks, if one does: its last event is another one.
         ask: The question at which a chatflow stops.
     """
 
@@ -35,8 +42,13 @@ class Turn:
     chat: ChatState
     script: Script
     outputs: Mapping[str, str] | None = None
-    flow: bool = False
+    workflow_id: str = ""
     ask: Ask | None = None
+
+    @property
+    def flow(self) -> bool:
+        """Whether a chatflow speaks."""
+        return bool(self.workflow_id)
 
     def begin(self) -> ChatState:
         """Hand the turn to its chat, which can now be streamed or left alone.
@@ -129,7 +141,7 @@ class Turn:
         chat, state = self.chat, self.world.state
         if self.ask is not None:
             yield self._complete("verbose", verbose_message("interrupt", self.ask.question))
-            self.conversation.waiting = self.ask
+            self.conversation.waiting, self.conversation.waiting_in = self.ask, self.workflow_id
             state.touch("conversation", self.conversation.id)
             chat.become("requires_action")
             chat.required_action = {
@@ -246,6 +258,39 @@ def _call(name: str, arguments: Mapping[str, Any]) -> str:
         "thought": "",
     }
     return to_json(call)
+
+
+def check_free(world: World, conversation: Conversation) -> None:
+    """Refuse a turn in a conversation in which another one goes on; one that waits for tool outputs does not."""
+    if world.is_cloud and conversation.chat is not None:
+        conversation.chat.settle(world.state.now())
+        if conversation.chat.running:
+            raise Refusal(4016, f"Conversation {conversation.id} is occupied: another chat runs in it.")
+
+
+def check_quota(world: World) -> Failure | None:
+    """How a chat that the account cannot pay fails, if it is not refused; None if there is enough left."""
+    code = world.quota.code
+    if not world.quota.is_spent(world.state.used["chats"], world.state.used["tokens"]):
+        return None
+    if code != 4028:
+        raise Refusal(code, _SPENT[code])
+    return Failure(code, _SPENT[code])
+
+
+@contextmanager
+def room_for_chat(world: World, conversation_id: str | None) -> Iterator[Conversation]:
+    """The conversation of a new chat, as it was before if no chat comes about; without an id a new one."""
+    conversation = world.conversation(conversation_id)
+    check_free(world, conversation)
+    before = conversation.chat
+    try:
+        yield conversation
+    except BaseException:
+        conversation.chat = before
+        if not conversation_id and conversation.id in world.state.conversations:
+            world.state.forget(conversation)
+        raise
 
 
 def new_chat(

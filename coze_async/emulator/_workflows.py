@@ -21,8 +21,8 @@ from ._scripts import (
     pieces_of,
     play_flow,
 )
-from ._state import Event, Row, RunState
-from ._turns import Turn, new_chat
+from ._state import Conversation, Event, Row, RunState
+from ._turns import Turn, check_quota, new_chat, room_for_chat
 from ._wire import Refusal, to_json
 from ._world import RecordedRequest, World
 
@@ -90,23 +90,29 @@ async def chatflow(world: World, request: RecordedRequest) -> EmulatedResponse:
     workflow_id = request.text("workflow_id")
     if bool(body.get("bot_id")) == bool(body.get("app_id")):
         raise Refusal(4000, "Exactly one of bot_id and app_id must be given.")
-    messages = messages_of(body)
-    check_messages(messages, most=50, text_only=True)
-    conversation = world.conversation(body.get("conversation_id"))
-    # Messages of a chatflow have no bot_id (recorded fixture of coze-py 6b0f4cd).
-    chat = new_chat(world, conversation, body, bot_id="", user_id="")
-    question, waiting = question_of(messages), conversation.waiting
-    conversation.waiting = None
-    world.state.touch("conversation", conversation.id)
-    if waiting is not None:
-        script, ask = _as_chat(waiting.after(question))
-    elif workflow_id not in world.flows and not workflow_id.endswith("ask"):
-        history = world.history(conversation)
-        script, ask = default_bot(ChatInput("", "", conversation.id, question, history, body)), None
-    else:
-        script, ask = _as_chat(await _script(world, workflow_id, body, question))
-    Turn(world, conversation, chat, script, flow=True, ask=ask).begin()
+    check_messages(messages_of(body), most=50, text_only=True)
+    with room_for_chat(world, body.get("conversation_id")) as conversation:
+        spent = check_quota(world)
+        # Messages of a chatflow have no bot_id (recorded fixture of coze-py 6b0f4cd).
+        chat = new_chat(world, conversation, body, bot_id="", user_id="")
+        conversation.chat = chat
+        script, ask = (Script(failure=spent), None) if spent else await _play(world, workflow_id, conversation, body)
+        Turn(world, conversation, chat, script, workflow_id=workflow_id, ask=ask).begin()
     return world.stream_chat(chat, world.wire.chatflow_events())
+
+
+async def _play(
+    world: World, workflow_id: str, conversation: Conversation, body: Mapping[str, Any]
+) -> tuple[Script, Ask | None]:
+    """What a chatflow says to this message, which may answer its question, and the next question."""
+    question, waiting = question_of(messages_of(body)), conversation.waiting
+    if waiting is not None and conversation.waiting_in == workflow_id:
+        conversation.waiting = None
+        world.state.touch("conversation", conversation.id)
+        return _as_chat(waiting.after(question))
+    if workflow_id not in world.flows and not workflow_id.endswith("ask"):
+        return default_bot(ChatInput("", "", conversation.id, question, world.history(conversation), body)), None
+    return _as_chat(await _script(world, workflow_id, body, question))
 
 
 def _as_chat(script: WorkflowScript) -> tuple[Script, Ask | None]:

@@ -406,3 +406,30 @@ async def test_the_state_can_be_looked_at_when_the_loop_is_gone() -> None:
     states: list[str] = []
     await anyio.to_thread.run_sync(lambda: states.extend(chat.status for chat in emulator.chats.values()))
     assert states == ["created"]
+
+
+async def test_a_refused_chat_leaves_no_conversation_behind() -> None:
+    emulator = Emulator()
+    emulator.bot("none", None)
+    async with talking(emulator) as coze:
+        assert (await coze.post("/v3/chat", question(bot_id="none")))["code"] == 4015
+        ids = await coze.create()
+        again = await coze.post("/v3/chat", question(bot_id="none"), conversation_id=ids["conversation_id"])
+        assert again["code"] == 4016
+    assert list(emulator._world.state.conversations) == [ids["conversation_id"]]  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_chat_that_waits_for_its_caller_makes_room_for_another() -> None:
+    """No page says otherwise; to go on it needs the conversation for itself again: our own decision."""
+    emulator = Emulator()
+    emulator.bot("asks", Script(requires=[ToolCall("weather", id="call-1")]))
+    outputs = {"tool_outputs": [{"tool_call_id": "call-1", "output": "sunny"}]}
+    async with talking(emulator) as coze:
+        first = await coze.create(question(bot_id="asks"))
+        await coze.finished(first)
+        second = await coze.create(question(), conversation_id=first["conversation_id"])
+        assert (await coze.post("/v3/chat/submit_tool_outputs", outputs, **first))["code"] == 4016
+        assert (await coze.get("/v3/chat/retrieve", **first))["data"]["status"] == "requires_action"
+        assert (await coze.finished(second))["status"] == "completed"
+        assert (await coze.post("/v3/chat/submit_tool_outputs", outputs, **first))["code"] == 0
+        assert (await coze.finished(first))["status"] == "completed"

@@ -122,9 +122,7 @@ async def test_what_was_going_on_has_failed(file: Path) -> None:
             await coze.chat.ask("Hi", bot_id="7", user_id="u", conversation_id=chat.conversation_id)
 
 
-async def test_what_was_over_meanwhile_is_over(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_over_meanwhile_is_over(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looked at it before the emulator stopped, in order or by a crash."""
     emulator = Emulator(state=file)
     spoken = [Answer("Cool ", audio=[b"\xff"]), Answer("jazz", reasoning="why")]

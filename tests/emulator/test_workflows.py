@@ -7,7 +7,7 @@ import anyio
 import pytest
 from emulator.talk import Sent, Talk, names, parse, question, talking, text_of
 
-from coze_async.emulator import Ask, Cut, Emulator, Failure, Node, Usage, WorkflowInput, WorkflowScript
+from coze_async.emulator import Ask, Cut, Emulator, Failure, Node, Quota, Usage, WorkflowInput, WorkflowScript
 
 RUN, STREAM, RESUME = "/v1/workflow/run", "/v1/workflow/stream_run", "/v1/workflow/stream_resume"
 
@@ -244,3 +244,52 @@ async def test_bad_chatflow_requests_are_refused(change: dict[str, Any]) -> None
     """coze.cn docs, workflow_chat."""
     async with talking(Emulator()) as coze:
         assert (await coze.post("/v1/workflows/chat", flow(**change)))["code"] == 4000
+
+
+async def test_a_question_is_answered_to_the_chatflow_that_asked_it() -> None:
+    async with talking(Emulator()) as coze:
+        first = await coze.events("/v1/workflows/chat", flow("w-ask"))
+        ids = {"conversation_id": first[0].data["conversation_id"]}
+        other = await coze.events("/v1/workflows/chat", flow("other", "What is blues?", **ids))
+        assert "Finished" not in text_of(other)
+        more = await coze.events("/v1/workflows/chat", flow("w-ask", "Paris", **ids))
+    assert text_of(more).endswith("Finished: Paris.")
+
+
+async def test_a_chatflow_keeps_to_the_conversation_and_to_the_quota() -> None:
+    """It is a chat like another: coze.cn docs, workflow_chat and coze_error_codes."""
+    emulator = Emulator(quota=2)
+    async with talking(emulator) as coze:
+        ids = await coze.create(question())
+        busy = flow(conversation_id=ids["conversation_id"])
+        assert (await coze.post("/v1/workflows/chat", busy))["code"] == 4016
+        await coze.finished(ids)
+        assert names(await coze.events("/v1/workflows/chat", busy))[-2] == "conversation.chat.completed"
+        (failed,) = [event for event in await coze.events("/v1/workflows/chat", busy) if "failed" in event.name]
+        assert failed.data["code"] == "4028"
+    async with talking(Emulator(quota=Quota(chats=0, code=4011))) as coze:
+        assert (await coze.post("/v1/workflows/chat", flow()))["code"] == 4011
+
+
+async def test_a_conversation_is_occupied_while_a_chatflow_begins_and_free_if_it_does_not() -> None:
+    emulator = Emulator()
+
+    async def slow(asked: WorkflowInput) -> WorkflowScript:
+        await anyio.sleep(1)
+        return WorkflowScript(asked.question)
+
+    emulator.workflow("slow", slow)
+    emulator.workflow("gone", None)
+    codes: list[int] = []
+    async with talking(emulator) as coze, anyio.create_task_group() as tasks:
+        conversation_id = (await coze.post("/v1/conversation/create", {}))["data"]["id"]
+        body = flow("slow", conversation_id=conversation_id)
+        tasks.start_soon(coze.events, "/v1/workflows/chat", body)
+        await anyio.sleep(0.5)
+        codes.append((await coze.post("/v1/workflows/chat", body))["code"])
+        await anyio.sleep(2)
+        gone = flow("gone", conversation_id=conversation_id)
+        codes += [(await coze.post("/v1/workflows/chat", gone))["code"] for _ in range(2)]
+        codes.append((await coze.post("/v1/workflows/chat", flow("gone")))["code"])
+    assert codes == [4016, 4200, 4200, 4200]
+    assert len(emulator._world.state.conversations) == 1  # pyright: ignore[reportPrivateUsage]
