@@ -6,7 +6,7 @@ import anyio
 
 from ._body import EmulatedResponse
 from ._bots import script_of
-from ._checks import check_chat, objects
+from ._checks import check_chat
 from ._fields import Fields
 from ._scripts import ChatInput, Script, play_bot
 from ._state import ChatState, Event
@@ -118,9 +118,9 @@ async def submit_tool_outputs(world: World, request: RecordedRequest) -> Emulate
     if chat.status != "requires_action" or action is None:
         raise Refusal(4000, f"Chat {chat.id} does not wait for tool outputs: its status is {chat.status}.")
     wanted = [call["id"] for call in action["submit_tool_outputs"]["tool_calls"]]
-    given = objects(body.get("tool_outputs"), "tool_outputs must be a list of objects.")
-    outputs = {str(item.get("tool_call_id")): str(item.get("output", "")) for item in given}
-    if sorted(outputs) != sorted(wanted):
+    given = Fields(body).objects("tool_outputs")
+    outputs = {item.text("tool_call_id"): item.string("output") for item in given}
+    if sorted(outputs) != sorted(wanted) or len(outputs) != len(given):
         raise Refusal(4000, f"tool_outputs must answer all of {', '.join(wanted)} in one call, and nothing else.")
     conversation = world.conversation(chat.conversation_id)
     check_free(world, conversation)

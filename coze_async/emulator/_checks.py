@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from ._fields import Fields
 from ._wire import Refusal
 
+_ITEMS = ("text", "file", "image", "audio")
 _DEEPEST = 200  # what is written down can be no deeper than 255
 
 
@@ -45,7 +47,8 @@ def _is_deep(value: Any) -> bool:
 
 def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The messages of a request."""
-    return objects(body.get("additional_messages") or [], "additional_messages must be a list of messages.")
+    given = body.get("additional_messages")
+    return objects([] if given is None else given, "additional_messages must be a list of messages.")
 
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -87,6 +90,8 @@ def check_messages(messages: Sequence[Mapping[str, Any]], *, most: int, text_onl
         raise Refusal(4000, "additional_messages is empty: there is nothing to answer.")
     if len(messages) > most:
         raise Refusal(4004, f"additional_messages holds more than {most} messages.")
+    for message in messages:
+        _check_message(Fields(message, "additional_messages."))
     if messages[-1].get("role") != "user":
         raise Refusal(4000, "The last message must be from the user.")
     plain = [message.get("content_type", "text") == "text" for message in messages]
@@ -100,6 +105,13 @@ def check_messages(messages: Sequence[Mapping[str, Any]], *, most: int, text_onl
             raise Refusal(4000, "A message of files alone needs a text message before or after it.")
 
 
+def _check_message(given: Fields) -> None:
+    given.one_of("role", ("user", "assistant"))
+    given.string("content")
+    given.maybe_one_of("content_type", ("text", "object_string"), "text")
+    given.meta_data()
+
+
 def check_content(content: str, content_type: str) -> None:
     """Refuse the content of a single message that breaks the documented limits."""
     if content_type == "object_string":
@@ -108,7 +120,7 @@ def check_content(content: str, content_type: str) -> None:
 
 def _texts_beside_files(content: str) -> int:
     """How many texts an object_string holds: one at most, and only beside a file or an image."""
-    kinds = [item.get("type") for item in _items(content)]
+    kinds = [Fields(item, "content.").one_of("type", _ITEMS) for item in _items(content)]
     texts = kinds.count("text")
     if texts > 1 or texts == len(kinds):
         raise Refusal(4000, "An object_string message takes one text at most, and only beside a file or an image.")
@@ -120,8 +132,7 @@ def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:
     messages = messages_of(body)
     check_messages(messages, most=100)
     for name in ("parameters", "custom_variables", "meta_data"):
-        if not isinstance(body.get(name) or {}, dict):
-            raise Refusal(4000, f"{name} must be an object.")
+        Fields(body).object(name)
     if not cloud:
         for message in messages:
             role, kind = message.get("role"), message.get("type") or "question"
@@ -131,11 +142,8 @@ def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:
     variables: Mapping[str, Any] = body.get("custom_variables") or {}
     if not all(re.fullmatch(r"[A-Za-z_]+", name) and isinstance(value, str) for name, value in variables.items()):
         raise Refusal(4000, "custom_variables maps names of letters and underscores to strings.")
-    extra: Any = body.get("extra_params") or {}
-    if not isinstance(extra, dict) or not extra.keys() <= {"latitude", "longitude"}:
+    if not Fields(body).object("extra_params").keys() <= {"latitude", "longitude"}:
         raise Refusal(4000, "extra_params takes latitude and longitude only.")
-    pairs: Mapping[str, Any] = body.get("meta_data") or {}
-    if len(pairs) > 16 or not all(0 < len(key) <= 64 and 0 < len(str(value)) <= 512 for key, value in pairs.items()):
-        raise Refusal(4003, "meta_data takes 16 pairs, keys of 64 and values of 512 characters.")
+    Fields(body).meta_data()
     if body.get("bot_version") and body.get("publish_status") == "unpublished_draft":
         raise Refusal(4000, "bot_version does not go together with publish_status=unpublished_draft.")

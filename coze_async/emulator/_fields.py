@@ -46,6 +46,13 @@ class Fields:
             raise self._refusal(name, f"has more than {most} characters")
         return text
 
+    def string(self, name: str) -> str:
+        """Text that has to be there and may be empty; nothing else counts as text."""
+        value = self._given.get(name)
+        if not isinstance(value, str):
+            raise self._refusal(name, "is required" if value is None else "is not a text")
+        return value
+
     def one_of(self, name: str, choices: Collection[str]) -> str:
         """One of some texts; has to be there."""
         value = self.text(name)

@@ -27,6 +27,7 @@ from ._wire import Refusal, to_json
 from ._world import RecordedRequest, World
 
 _GATEWAY_SECONDS = 90.0  # the gateway cuts a run without stream (coze.cn docs, workflow_run)
+_LARGEST = 20 << 20  # bytes of a request, with its history (coze.cn docs, workflow_run)
 _MOST_RESUMES = 3  # coze.cn docs, workflow_resume
 _HEART_BEAT = Event("PING", {"content": "{}"})
 
@@ -86,6 +87,7 @@ async def studio_history(world: World, request: RecordedRequest) -> EmulatedResp
 
 async def chatflow(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/workflows/chat: always a stream; the reply to a question comes in by the same route."""
+    _check_size(request)
     body = request.fields()
     workflow_id = request.text("workflow_id")
     if bool(body.get("bot_id")) == bool(body.get("app_id")):
@@ -148,7 +150,14 @@ async def _script(world: World, workflow_id: str, body: Mapping[str, Any], quest
     return await play_flow(script, WorkflowInput(workflow_id, cast("dict[str, Any]", parameters), body, question))
 
 
+def _check_size(request: RecordedRequest) -> None:
+    size = request.headers.get("content-length", "")
+    if size.isdecimal() and int(size) > _LARGEST:
+        raise Refusal(4000, f"The request has {size} bytes, and the service takes {_LARGEST} at most.")
+
+
 async def _started(world: World, request: RecordedRequest, *, mode: int) -> RunState:
+    _check_size(request)
     workflow_id = request.text("workflow_id")
     script = await _script(world, workflow_id, request.fields())
     state = world.state
@@ -204,6 +213,9 @@ async def _answer(world: World, started: RunState) -> EmulatedResponse:
     if script.failure is not None:
         return wire.json(200, {"code": script.failure.code, "msg": script.failure.msg, **links})
     told: dict[str, Any] = {"code": 0, "msg": "Success", **links, "usage": _usage(script)}
+    if started.waiting is not None and wire.dialect == "studio":
+        # Only its streams can ask (source 4f786d6).
+        raise Refusal(6039, "A run without a stream cannot be interrupted.")
     if started.waiting is not None:
         return wire.json(200, {**told, "data": "", "interrupt_data": _interrupt(started, started.waiting)})
     return wire.json(200, {**told, "data": _output(script)})

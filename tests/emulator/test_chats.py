@@ -433,3 +433,72 @@ async def test_a_chat_that_waits_for_its_caller_makes_room_for_another() -> None
         assert (await coze.finished(second))["status"] == "completed"
         assert (await coze.post("/v3/chat/submit_tool_outputs", outputs, **first))["code"] == 0
         assert (await coze.finished(first))["status"] == "completed"
+
+
+USER = {"role": "user", "content": "x", "content_type": "text"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"additional_messages": [{**USER, **odd}, USER]}
+            for odd in (
+                {"role": None},
+                {"role": "system"},
+                {"content": None},
+                {"content": {"a": 1}},
+                {"content": 1},
+                {"content_type": "foo"},
+                {"content_type": "card"},
+                {"meta_data": [1]},
+                {"meta_data": {"a": 1}},
+                {"content": '[{"type": "zzz"}, {"type": "text", "text": "a"}]', "content_type": "object_string"},
+                {"content": '[{"file_id": "1"}]', "content_type": "object_string"},
+            )
+        ),
+        {"additional_messages": {}},
+        {"meta_data": {"a": 1}},
+        {"meta_data": []},
+        {"custom_variables": []},
+        {"parameters": []},
+        {"extra_params": []},
+    ],
+)
+async def test_what_the_pages_do_not_allow_is_refused(change: dict[str, Any]) -> None:
+    """coze.cn docs, chat_v3."""
+    emulator = Emulator()
+    async with talking(emulator) as coze:
+        assert (await coze.post("/v3/chat", question(**change)))["code"] in {4000, 4003}
+    assert not emulator.chats
+
+
+async def test_a_message_may_be_empty_or_of_files_and_sound() -> None:
+    items = '[{"type": "image", "file_id": "1"}, {"type": "file", "file_url": "u"}, {"type": "audio", "file_id": "2"}]'
+    messages = [{**USER, "content": items, "content_type": "object_string"}, {"role": "assistant", "content": ""}, USER]
+    messages[1:1] = [USER]
+    async with talking(Emulator()) as coze:
+        assert (await coze.finished(await coze.create(question(additional_messages=messages))))["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [{"tool_call_id": "call-1"}],
+        [{"tool_call_id": "call-1", "output": {"a": 1}}],
+        [{"output": "x"}],
+        [{"tool_call_id": "call-1", "output": "x"}, {"tool_call_id": "call-1", "output": "y"}],
+        [],
+        "x",
+    ],
+)
+async def test_tool_outputs_have_each_an_id_and_a_text(outputs: Any) -> None:
+    """coze.cn docs, chat_submit_tool_outputs."""
+    emulator = Emulator()
+    emulator.bot("b-1", Script(requires=[ToolCall("weather", id="call-1")]))
+    async with talking(emulator) as coze:
+        ids = await coze.create()
+        await coze.finished(ids)
+        refused = await coze.post("/v3/chat/submit_tool_outputs", {"tool_outputs": outputs}, **ids)
+        assert refused["code"] == 4000
+        assert (await coze.get("/v3/chat/retrieve", **ids))["data"]["status"] == "requires_action"

@@ -293,3 +293,20 @@ async def test_a_conversation_is_occupied_while_a_chatflow_begins_and_free_if_it
         codes.append((await coze.post("/v1/workflows/chat", flow("gone")))["code"])
     assert codes == [4016, 4200, 4200, 4200]
     assert len(emulator._world.state.conversations) == 1  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_workflow_takes_twenty_megabytes() -> None:
+    """coze.cn docs, workflow_run; the code is our own choice."""
+    text = "x" * (20 << 20)
+    async with talking(Emulator()) as coze:
+        for path, large in ((RUN, body(parameters={"input": text})), ("/v1/workflows/chat", flow(text=text))):
+            refused = await coze.post(path, large)
+            assert (refused["code"], "20971520 at most" in refused["msg"]) == (4000, True)
+        assert (await coze.post(RUN, body(parameters={"input": text[:-500]})))["code"] == 0
+
+
+async def test_coze_studio_asks_in_streams_only() -> None:
+    """The errno 6039 of source 4f786d6."""
+    async with talking(Emulator("studio")) as coze:
+        assert (await coze.post(RUN, body("w-ask")))["code"] == 6039
+        assert names(await coze.events(STREAM, body("w-ask")))[-1] == "Interrupt"
