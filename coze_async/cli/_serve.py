@@ -115,6 +115,8 @@ def serve(
     except ConfigurationError as error:
         output.fail(error)
         return 1
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     with emulator:
         for fault in faults:
             try:

@@ -4,7 +4,7 @@ import hashlib
 
 from ._fields import Fields, by_number, by_token
 from ._state import Row
-from ._wire import Refusal
+from ._wire import Refusal, to_json
 from ._world import OWNER, RecordedRequest, World
 
 _BILL_SECONDS = 60  # "about a minute" (coze.cn page create_bill_task)
@@ -41,7 +41,7 @@ def set_variables(world: World, request: RecordedRequest) -> None:
     scope, now = _scope(given), world.state.unix_time()
     pairs = [(pair.text("keyword"), pair.maybe_text("value") or "") for pair in given.objects("data")]
     for keyword, value in pairs:
-        row_id = f"{scope}/{keyword}"
+        row_id = to_json([scope, keyword])
         known = world.state.rows["variable"].get(row_id, {"create_time": now})
         row = {"id": row_id, "scope": scope, "keyword": keyword, "value": value, "update_time": now}
         world.state.keep("variable", {**known, **row})
@@ -52,8 +52,9 @@ def _scope(given: Fields) -> str:
     bot_id, app_id = given.maybe_text("bot_id"), given.maybe_text("app_id")
     if bool(bot_id) == bool(app_id):
         raise Refusal(4000, "Exactly one of bot_id and app_id must be given.")
-    owner = f"bot/{bot_id}" if bot_id else f"app/{app_id}"
-    return f"{owner}/{given.maybe_text('connector_id') or '1024'}/{given.text('connector_uid')}"
+    owner = ("bot", bot_id) if bot_id else ("app", app_id)
+    # A list: no text that parts the names could not be a part of one.
+    return to_json([*owner, given.maybe_text("connector_id") or "1024", given.text("connector_uid")])
 
 
 # Benefits

@@ -37,6 +37,9 @@ class Disk:
 
     def __init__(self, path: "str | PathLike[str]") -> None:
         self.path: str = fspath(path)
+        if self.path in ("", ":memory:") or self.path.startswith("file:"):
+            # To SQLite these are no names of files, and nothing would be kept.
+            raise refusal(self.path, f"{self.path!r} is not the name of a file")
         try:
             self._connection = _opened(self.path)
         except sqlite3.Error as error:
@@ -120,6 +123,8 @@ def refusal(path: str, why: object) -> ConfigurationError:
             f"The state {path} is open in another emulator: end that one, or choose another file."
         )
     advice = "Choose another file, or delete this one to begin anew."
+    if "not the name" in str(why):
+        advice = "Give a path, such as ./coze.sqlite, or none to keep the state in memory."
     if "unable to open" in str(why):
         advice = "Is there such a folder, and may you write there?"
     return ConfigurationError(f"The state {path} cannot be used: {why}. {advice}")

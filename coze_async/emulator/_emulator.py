@@ -60,7 +60,7 @@ class Emulator:
         seed: Makes faults with a probability meet the same requests each time. None is another choice each time.
 
     Raises:
-        ValueError: there is no such dialect.
+        ValueError: there is no such dialect, or a number is out of bounds.
         TypeError: tokens is a text, or holds one where names are due.
         ConfigurationError: the file of the state cannot be used; the text says why.
     """
@@ -82,6 +82,10 @@ class Emulator:
     ) -> None:
         if dialect not in WIRES:
             raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
+        if not 0 <= pace < math.inf:
+            raise ValueError(f"pace is {pace}: give seconds, 0 or more.")
+        if keep is not None and keep < 0:
+            raise ValueError(f"keep is {keep}: give how many requests to keep, 0 or more, or None for all.")
         self.requests: list[RecordedRequest] = []
         """Every request in the order of arrival, refused ones too."""
         kept = State()
@@ -223,7 +227,7 @@ class Emulator:
         Args:
             kind: One of `FAULT_KINDS`, such as "cut" or "429".
             probability: Which share of the requests meets it, 0 to 1; 0 switches it off.
-            on: As in `fail`.
+            on: As in `fail`. A kind can be on for several, with a share for each.
         """
         self._faults.switch(kind, kind_of_fault(kind).fault, on, probability)
 

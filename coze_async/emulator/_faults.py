@@ -28,6 +28,13 @@ class Fault:
         return await answer()
 
 
+def _check(**numbers: float | None) -> None:
+    """Refuse what is no count and no time; None is left to what it means."""
+    for name, number in numbers.items():
+        if number is not None and not number >= 0:
+            raise ValueError(f"{name} is {number}: give 0 or more.")
+
+
 @dataclass(frozen=True, slots=True)
 class Refuse(Fault):
     """An error status with Coze's JSON envelope; nothing was started."""
@@ -116,6 +123,9 @@ class ErrorEvent(Fault):
     msg: str = "internal server error"
     after: int = 2
 
+    def __post_init__(self) -> None:
+        _check(after=self.after)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
         if not isinstance(response.body, Body) or response.body.error is None:
@@ -136,6 +146,9 @@ class Cut(Fault):
     after: int = 3
     after_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        _check(after=self.after, after_bytes=self.after_bytes)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
         return response.through(lambda steps: _beginning(steps, self.after, self.after_bytes), world.opened)
@@ -149,6 +162,9 @@ class Break(Fault):
     after_bytes: int | None = None
     reset: bool = False
     """With a TCP reset, as when a machine falls over; otherwise it is closed."""
+
+    def __post_init__(self) -> None:
+        _check(after=self.after, after_bytes=self.after_bytes)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
@@ -170,6 +186,9 @@ class Stall(Fault):
 
     seconds: float = math.inf
     after: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(seconds=self.seconds, after=self.after)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
@@ -203,6 +222,7 @@ class Slow(Fault):
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"A piece has at least one byte, not {self.size}.")
+        _check(seconds=self.seconds)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
@@ -223,6 +243,9 @@ class Duplicate(Fault):
     after: int = 2
     events: int | None = 1
     """How many events come twice; None is all from there on."""
+
+    def __post_init__(self) -> None:
+        _check(after=self.after, events=self.events)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
@@ -245,6 +268,9 @@ class Reorder(Fault):
 
     after: int = 2
 
+    def __post_init__(self) -> None:
+        _check(after=self.after)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
         if not _is_events(response):
@@ -265,6 +291,9 @@ class TruncatedJson(Fault):
     """After some events, the JSON of one event breaks off in its middle; so does an answer that is no stream."""
 
     after: int = 2
+
+    def __post_init__(self) -> None:
+        _check(after=self.after)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
@@ -329,24 +358,32 @@ class Faults:
 
     def __init__(self, seed: int | None = None) -> None:
         self.planned: deque[PlannedFault] = deque()
-        self.switched: dict[str, PlannedFault] = {}
-        """By kind."""
+        self.switched: dict[tuple[str, str], PlannedFault] = {}
+        """By kind, and the requests that it is for."""
         self._seed = seed
         self._numbers = itertools.count(1)
 
     def plan(self, fault: Fault, on: str | None, times: float, probability: float = 1.0) -> None:
         """Let the next `times` requests that match `on`, or a share of them, meet `fault`."""
+        if times < 1 or times not in (math.inf, times // 1):
+            raise ValueError(f"times is {times}: give a whole number, 1 or more, or None for all from now on.")
         self.planned.append(self._new(fault, on, times, probability, f"planned {next(self._numbers)}"))
 
     def switch(self, kind: str, fault: Fault, on: str | None, probability: float) -> None:
-        """Let a share of all requests that match `on` meet a kind of fault from now on; 0 is none."""
-        if probability <= 0:
-            self.switched.pop(kind, None)
+        """Let a share of all requests that match `on` meet a kind of fault from now on; 0 is none.
+
+        A kind can be on for several `on`, with a share for each; 0 without `on` is none of the kind.
+        """
+        fresh = self._new(fault, on, math.inf, probability, f"{kind} {on}" if on else kind)
+        key = kind, fresh.on
+        if probability == 0:
+            off = [key] if on else [key for key in self.switched if key[0] == kind]
+            for key in off:
+                self.switched.pop(key, None)
             return
-        fresh = self._new(fault, on, math.inf, probability, kind)
-        if kind in self.switched:
-            fresh.chance = self.switched[kind].chance
-        self.switched[kind] = fresh
+        if key in self.switched:
+            fresh.chance = self.switched[key].chance
+        self.switched[key] = fresh
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, if any; it counts as met."""

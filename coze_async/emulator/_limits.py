@@ -61,6 +61,9 @@ class Quota:
     code: int = 4028
 
     def __post_init__(self) -> None:
+        for name, most in (("chats", self.chats), ("tokens", self.tokens)):
+            if isinstance(most, bool) or (most is not None and most < 0):
+                raise ValueError(f"{name} of a quota is {most}: give a number, 0 or more, or None for no end.")
         if self.code not in {4008, 4011, 4028}:
             raise ValueError(f"The code of a quota is 4008, 4011 or 4028, not {self.code}.")
 

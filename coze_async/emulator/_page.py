@@ -214,7 +214,7 @@ def faults_of(emulator: "Emulator") -> dict[str, Any]:
     """The switches that are on, and what else is planned."""
     faults = emulator.faults
     return {
-        "on": {kind: fault.probability for kind, fault in faults.switched.items()},
+        "on": {kind: fault.probability for (kind, _), fault in faults.switched.items()},
         "planned": [
             {
                 "fault": repr(fault.fault),

@@ -171,7 +171,7 @@ def test_a_served_emulator_has_its_seed_and_forgets_old_requests(monkeypatch: py
     dice: list[float] = []
 
     async def ended(self: Emulator, host: str, port: int, *, task_status: object) -> None:
-        dice.append(self.faults.switched["cut"].chance.random())
+        dice.append(self.faults.switched["cut", "/v3/chat"].chance.random())
         for _ in range(2500):
             await self.handle("GET", "/none", {}, {}, b"")
         assert 1000 <= len(self.requests) <= 2000

@@ -549,3 +549,17 @@ async def test_content_that_is_no_base64_is_refused() -> None:
         body = {"dataset_id": of, "document_bases": [{"name": "a", "source_info": source}]}
         answer = await coze.post("/open_api/knowledge/document/create", body)
     assert (answer["code"], answer["msg"]) == (4000, "The content of a is no base64.")
+
+
+async def test_variables_of_two_are_never_one() -> None:
+    """Whatever their names hold, a slash too."""
+    async with client(Emulator()) as coze:
+        for uid, keyword in (("a/b", "c"), ("a", "b/c"), ("a", "1024/c")):
+            await coze.variables.update(connector_uid=uid, data=[VariableValue(keyword=keyword, value=uid)], bot_id="7")
+        await coze.variables.update(
+            connector_uid="a", data=[VariableValue(keyword="c", value="x")], bot_id="7/1024", connector_id="1"
+        )
+        found = await coze.variables.retrieve(connector_uid="a/b", bot_id="7", keywords=[])
+        assert [(one.keyword, one.value) for one in found] == [("c", "a/b")]
+        found = await coze.variables.retrieve(connector_uid="a", bot_id="7", keywords=[])
+        assert sorted((one.keyword, one.value) for one in found) == [("1024/c", "a"), ("b/c", "a")]

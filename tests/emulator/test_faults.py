@@ -1,6 +1,7 @@
 """Faults: what a client sees of each, on both kinds of answers."""
 
 import math
+from collections.abc import Callable
 
 import anyio
 import httpx
@@ -16,6 +17,7 @@ from coze_async.emulator import (
     ErrorEvent,
     Fault,
     Html,
+    Quota,
     Refuse,
     Reorder,
     Script,
@@ -290,3 +292,57 @@ def test_what_is_no_script_and_no_fault_is_refused_at_once() -> None:
         emulator.workflow("w", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="A fault is one of"):
         emulator.fail("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_kind_can_be_on_for_several_paths() -> None:
+    emulator = Emulator()
+    emulator.switch("429", 1, "/v3/chat")
+    emulator.switch("429", 1, "/v1/files/upload")
+    async with talking(emulator) as coze:
+
+        async def refused() -> list[bool]:
+            paths = ("/v3/chat", "/v1/files/upload", "/v1/users/me")
+            return [(await coze.http.post(path, json=question())).status_code == 429 for path in paths]
+
+        assert await refused() == [True, True, False]
+        emulator.switch("429", 0, "/v3/chat")
+        assert await refused() == [False, True, False]
+        emulator.switch("429", 1)
+        emulator.switch("429", 0)
+        assert await refused() == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Emulator(pace=-1),
+        lambda: Emulator(pace=math.nan),
+        lambda: Emulator(keep=-5),
+        lambda: Emulator(quota=-1),
+        lambda: Emulator(quota=True),
+        lambda: Quota(tokens=-1),
+        lambda: Emulator().fail(Cut(), times=0),
+        lambda: Emulator().fail(Cut(), times=-3),
+        lambda: Emulator().fail(Cut(), times=0.5),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - on purpose
+        lambda: Emulator().switch("429", -0.5),
+        lambda: Emulator().switch("429", math.nan),
+        lambda: Cut(after=-1),
+        lambda: Cut(after_bytes=-1),
+        lambda: Break(after=-1),
+        lambda: Break(after_bytes=-1),
+        lambda: Stall(-5),
+        lambda: Stall(math.nan),
+        lambda: Stall(after=-1),
+        lambda: Slow(seconds=-1),
+        lambda: ErrorEvent(after=-1),
+        lambda: Duplicate(after=-1),
+        lambda: Duplicate(events=-1),
+        lambda: Reorder(after=-1),
+        lambda: TruncatedJson(after=-1),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused_at_once(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"^\w+.* is (-|nan|0|0\.5|True)|^A probability lies between 0 and 1"):
+        make()
+    Emulator(keep=0, quota=0)
+    Emulator().fail(Cut(after=0), times=None)

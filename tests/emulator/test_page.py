@@ -395,7 +395,7 @@ def test_a_browser_shows_requests_chats_and_switches(open_page: Callable[[str], 
             "slider.dispatchEvent(new Event(name)); })(document.getElementById('kind-503'))"
         )
         page.wait_for("document.getElementById('faults-on').textContent === '1 on'")
-        assert emulator.faults.switched["503"].probability == 0.1
+        assert emulator.faults.switched["503", "*"].probability == 0.1
         emulator.switch("503")
         page.value("document.getElementById('question').value = '?'; document.getElementById('send').click()")
         assert "HTTP 503, code 5000" in page.wait_for("document.querySelector('#said .wrong')?.textContent")

@@ -300,6 +300,14 @@ def test_a_file_that_cannot_be_used_says_why(file: Path, tmp_path: Path) -> None
     refused(file, "not the state of an emulator of this version")
 
 
+@pytest.mark.parametrize("name", ["", ":memory:", "file:x.sqlite?mode=memory"])
+def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"is not the name of a file\. Give a path"):
+        Emulator(state=name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_of_another_version_is_left_alone(file: Path) -> None:
     Emulator(state=file).close()
     with closing(sqlite3.connect(file)) as other:
