@@ -1,8 +1,10 @@
 """`coze-async emulator`: a local Coze on a port, and what it is asked."""
 
 import errno
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import localtime, strftime
@@ -81,8 +83,9 @@ class RequestLog:
 
 def _verdict(seen: Seen) -> tuple[str, str]:
     """What a request came to, and its colour."""
+    endings = {"lost": ("lost", "red"), "left": ("left", "yellow"), "failed": ("failed", "red")}
     if seen.ending != "complete":
-        return {"lost": ("lost", "red"), "left": ("left", "yellow")}.get(seen.ending, ("no answer", "red"))
+        return endings.get(seen.ending, ("no answer", "red"))
     if seen.has_failed:
         return f"{seen.status} failed", "red"
     if seen.code or (seen.status or 0) >= 400:
@@ -117,13 +120,24 @@ def serve(
         return 1
     except ValueError as error:
         raise UsageError(str(error)) from None
-    with emulator:
+    with emulator, _tracebacks():
         for fault in faults:
             try:
                 emulator.switch(*parse_fault(fault))
             except ValueError as error:
                 raise UsageError(str(error)) from None
         return _serve(output, emulator, host, port, script, quiet=quiet)
+
+
+@contextmanager
+def _tracebacks() -> Generator[None]:
+    """Show what scripts raise, which the client only sees as an error of the server."""
+    log, handler = logging.getLogger("coze_async.emulator"), logging.StreamHandler()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _serve(output: Output, emulator: Emulator, host: str, port: int, script: Path | None, *, quiet: bool) -> int:

@@ -44,7 +44,7 @@ class Watch(Protocol):
         """A chunk leaves now."""
 
     def ended(self, how: str) -> None:
-        """Nothing more comes: the body was "complete", the connection was "lost", or the client has "left"."""
+        """Nothing more comes: it was "complete" or "failed", the connection was "lost", or the client has "left"."""
 
 
 class Body:
@@ -96,6 +96,9 @@ class Body:
             raise
         except ReadTimedOut:
             self.close()
+            raise
+        except Exception:
+            self._end("failed")
             raise
         if delay:
             await pause(delay)

@@ -40,7 +40,7 @@ def _is_deep(value: Any) -> bool:
             inner
             for item in level
             if isinstance(item, dict | list)
-            for inner in (cast("dict[str, Any]", item).values() if isinstance(item, dict) else cast("list[Any]", item))
+            for inner in (cast("dict[str, Any]", item).values() if isinstance(item, dict) else item)
         ]
     return bool(level)
 

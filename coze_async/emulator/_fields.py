@@ -1,6 +1,6 @@
 """The fields of a request, looked at one by one: what is missing, of another type or too long is refused in words."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from ._wire import Refusal
@@ -150,6 +150,14 @@ class Fields:
 
     def _refusal(self, name: str, complaint: str) -> Refusal:
         return Refusal(4000, f"Request parameter error: {self._inside}{name} {complaint}.")
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A query by name; a name that comes again adds to its text, after a comma."""
+    found: dict[str, str] = {}
+    for name, text in pairs:
+        found[name] = f"{found[name]},{text}" if name in found else text
+    return found
 
 
 def _is_value(value: Any) -> bool:

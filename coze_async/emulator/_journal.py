@@ -90,7 +90,7 @@ class Seen:
     seconds: float | None = None
     """How long it took; None while it goes on."""
     ending: str = ""
-    """"complete", "lost", "left" (by the client) or "unreachable"."""
+    """"complete", "lost", "left" (by the client), "failed" (a script raised) or "unreachable"."""
     version: int = 0
     """The journal's, when it changed last."""
 
@@ -116,6 +116,8 @@ class Journal:
         self.version: int = 0
         self.on_end: Callable[[Seen], None] | None = None
         self._minute: deque[_Second] = deque(maxlen=_SECONDS)
+        self._refused = 0
+        self._rates: tuple[tuple[int, int, int], dict[str, Any]] = ((0, 0, 0), {})
 
     async def follow(
         self,
@@ -130,6 +132,9 @@ class Journal:
             response = await (answer() if fault is None else fault.meet(answer, world))
         except (ConnectionDropped, Unreachable) as lost:
             self.end(seen, "lost" if isinstance(lost, ConnectionDropped) else "unreachable")
+            raise
+        except Exception:
+            self.end(seen, "failed")
             raise
         except BaseException:
             self.end(seen, "left")
@@ -152,6 +157,13 @@ class Journal:
     def rates(self) -> dict[str, Any]:
         """How many requests the last 60 seconds saw: by second and kind of call, by user, and those refused."""
         now = int(time.time())
+        # For all who look on, once: they look five times a second.
+        seen = now, self.total, self._refused
+        if self._rates[0] != seen:
+            self._rates = seen, self._counted(now)
+        return self._rates[1]
+
+    def _counted(self, now: int) -> dict[str, Any]:
         minute = [second for second in self._minute if second.at > now - _SECONDS]
         by_second = {second.at: second.buckets for second in minute}
         names = [name for name, _ in _BUCKETS] + ["other"]
@@ -200,6 +212,7 @@ class Journal:
         seen.seconds, seen.ending = anyio.current_time() - seen.begun, how
         if self._minute and (seen.status in _REFUSED or seen.code in _REFUSED):
             self._minute[-1].refused += 1
+            self._refused += 1
         self.touch(seen)
         if self.on_end is not None:
             self.on_end(seen)

@@ -21,6 +21,7 @@ from ._scripts import Ask, Failure, Node, Script, Usage, WorkflowScript
 from ._state import ChatState, Conversation, Row, RunState, State
 
 _RESTARTED = Failure(5000, "The emulator was started anew while this went on.")
+_RESERVED = 10_000  # numbers that may have been given when a crash comes; an orderly end gives them back
 _READ: Row = {"script": None, "ends_at": None}
 _PLAIN_CHAT = [
     name
@@ -44,6 +45,9 @@ class Memory:
             disk.close()
             raise refusal(disk.path, f"something in it does not fit together ({error!r})") from error
         state.touched = {}
+        # Before the first id is given: a crash may come before the next change is on the disk.
+        disk.write([self._numbers(state.number + _RESERVED)])
+        disk.flush()
 
     def save(self) -> None:
         """Hand what has changed to the disk."""
@@ -55,8 +59,7 @@ class Memory:
                 with contextlib.suppress(ValueError):
                     changes.append(Change(kind, row_id, self._written(kind, row_id)))
             touched.clear()
-            numbers = {"number": state.number, "used": state.used, "clock": state.clock()}
-            self._disk.write([Change("numbers", "", to_json(numbers)), *changes])
+            self._disk.write([self._numbers(state.number + _RESERVED), *changes])
 
     def flush(self) -> None:
         """Save, and wait until it is on the disk."""
@@ -66,8 +69,15 @@ class Memory:
     def close(self) -> None:
         """Save, and close the file; from then on everything stays in memory."""
         self.save()
+        if self._state.touched is not None:
+            self._disk.write([self._numbers(self._state.number)])
         self._state.touched = None
         self._disk.close()
+
+    def _numbers(self, number: int) -> Change:
+        state = self._state
+        clock = max(state.clock(), state.not_before)
+        return Change("numbers", "", to_json({"number": number, "used": state.used, "clock": clock}))
 
     def _written(self, kind: str, row_id: str) -> bytes | None:
         state = self._state

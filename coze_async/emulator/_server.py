@@ -1,5 +1,6 @@
 """The ASGI application around an emulator, and uvicorn in a thread to serve it on a port."""
 
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -16,11 +17,15 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._body import Body, ConnectionDropped, EmulatedResponse, Unreachable
+from ._fields import joined
 from ._form import is_form, read_form
 from ._page import PLACE, Home, make_page
 
 if TYPE_CHECKING:
     from ._emulator import Emulator, Started
+
+
+_LOG = logging.getLogger("coze_async.emulator")
 
 
 def make_app(emulator: "Emulator") -> Starlette:
@@ -60,7 +65,7 @@ class _Endpoint:
             tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
             try:
                 response = await self._emulator.handle(
-                    request.method, path, dict(request.query_params), dict(request.headers), content
+                    request.method, path, joined(request.query_params.multi_items()), dict(request.headers), content
                 )
             except (ConnectionDropped, Unreachable) as lost:
                 if drop is None:
@@ -69,8 +74,11 @@ class _Endpoint:
                     drop(_is_reset(lost))
                     # Until the server has seen it: it would answer for an application that says nothing.
                     await anyio.sleep_forever()
+            except Exception:
+                _LOG.exception("%s %s was not answered: a script or a fault raised.", request.method, path)
+                raise
             else:
-                await _send(response, send, drop)
+                await _send(response, send, drop, f"{request.method} {path}")
             tasks.cancel_scope.cancel()
 
 
@@ -84,7 +92,7 @@ def _is_reset(lost: ConnectionDropped | Unreachable) -> bool:
     return isinstance(lost, ConnectionDropped) and lost.is_reset
 
 
-async def _send(response: EmulatedResponse, send: Send, drop: "_Drop | None") -> None:
+async def _send(response: EmulatedResponse, send: Send, drop: "_Drop | None", asked: str) -> None:
     headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
     start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
     if not isinstance(response.body, Body):
@@ -100,6 +108,9 @@ async def _send(response: EmulatedResponse, send: Send, drop: "_Drop | None") ->
     except ConnectionDropped as dropped:
         if drop is not None:
             drop(dropped.is_reset)
+    except Exception:
+        _LOG.exception("The answer to %s broke off: a script or a fault raised.", asked)
+        raise
     finally:
         response.close()
 

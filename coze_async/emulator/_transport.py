@@ -8,6 +8,7 @@ import anyio
 import httpx
 
 from ._body import Body, ConnectionDropped, ReadTimedOut, Unreachable
+from ._fields import joined
 from ._form import ReceivedForm, is_form, read_form
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
             content = await read_form(kind, request.stream)
         else:
             content = await request.aread()
+        query = joined(request.url.params.multi_items())
         try:
             with anyio.fail_after(read_timeout):
                 response = await self._emulator.handle(
-                    request.method, request.url.path, dict(request.url.params), dict(request.headers), content
+                    request.method,
+                    request.url.path,
+                    query,
+                    dict(request.headers),
+                    content,
                 )
         except TimeoutError:
             raise httpx.ReadTimeout("The emulator sent nothing in time.", request=request) from None

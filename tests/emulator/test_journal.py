@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from coze_async.emulator import (
     Break,
     Cut,
     Emulator,
+    EmulatorLimits,
     ErrorEvent,
     Failure,
     Refuse,
@@ -200,7 +202,7 @@ async def test_large_and_odd_bodies_are_kept_as_a_glimpse() -> None:
     assert len(first.body) <= 1200
     assert len(first.user) < 10
     assert (second.user, second.question) == ("7", "{'a': 1}")
-    assert (third.question, fourth.body, fifth.body) == ("", "", "[1, 2]")
+    assert (third.question, fourth.body, fifth.body) == ("", '"\ufffd\ufffd"', "[1, 2]")
     assert form.body == "file: 票价.pdf (application/pdf, 5 bytes)"
     assert (last.status, last.code, len(last.answer)) == (429, None, 600)
 
@@ -268,3 +270,18 @@ async def test_rates_count_calls_by_what_they_share_and_by_user(monkeypatch: pyt
         assert sum(journal.rates()["buckets"]["workflow"]) == 3
         now += 10
         assert journal.rates()["users"] == []
+
+
+async def test_rates_are_counted_once_for_all_who_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_760_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    emulator = Emulator(limits=EmulatorLimits(chat_qps=1))
+    journal = emulator.journal
+    async with talking(emulator) as coze:
+        for refused in (0, 1):
+            await coze.chat() if not refused else await coze.post("/v3/chat", question())
+            rates = journal.rates()
+            assert journal.rates() is rates
+            assert (rates["buckets"]["chat"][-1], rates["refused"]) == (1 + refused, refused)
+    now += 1
+    assert journal.rates()["buckets"]["chat"][-2:] == [2, 0]

@@ -157,7 +157,8 @@ async def test_what_cannot_be_read_or_written_is_refused(body: bytes) -> None:
 
 
 async def test_a_body_may_be_nested_and_wide() -> None:
-    emulator, nested = Emulator(), ["x"]
+    emulator = Emulator()
+    nested: list[Any] = []
     for _ in range(150):
         nested = [nested, []]
     body = json.dumps({"workflow_id": "w", "parameters": {"input": nested}}).encode()

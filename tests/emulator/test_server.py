@@ -15,7 +15,7 @@ import trio.testing
 from anyio.from_thread import start_blocking_portal
 from emulator.talk import HEADERS, parse, question, talking
 
-from coze_async.emulator import Break, Cut, Emulator, Script, Stall, Unreachable, WorkflowScript
+from coze_async.emulator import Break, ChatInput, Cut, Emulator, Failure, Script, Stall, Unreachable, WorkflowScript
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
@@ -217,3 +217,34 @@ def test_time_goes_on_from_one_loop_to_the_next(backend: str) -> None:
     times = [began, first, *rest, int(time.time()) + 1]
     assert times == sorted(times)
     assert anyio.run(look, backend=backend) == ["created"] * 4
+
+
+def test_a_script_that_raises_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Before the answer and in the middle of its stream."""
+    emulator = Emulator()
+    journal = emulator.journal
+
+    def broken(asked: ChatInput) -> str:
+        raise ZeroDivisionError(asked.question)
+
+    emulator.bot("broken", broken)
+    emulator.bot("odd", Script("x", failure=Failure(5000, "\ud800")))
+    with served(emulator) as url, client(url) as http:
+        assert http.post("/v3/chat", json=question(bot_id="broken")).status_code == 500
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            http.post("/v3/chat", json=question(bot_id="odd"))
+        names = [["a", "b"], ["keywords", "keywords"]]
+        http.get("/v1/variables", params=list(zip(names[1], names[0], strict=True)))
+    told = [(record.name, record.levelname, str(record.exc_info)) for record in caplog.records]
+    assert [(name, level) for name, level, _ in told] == [("coze_async.emulator", "ERROR")] * 2
+    assert "ZeroDivisionError" in told[0][2]
+    assert "surrogates" in told[1][2]
+    assert [seen.ending for seen in journal.requests] == ["failed", "failed", "complete"]
+    assert emulator.requests[-1].query == {"keywords": "a,b"}
+
+
+async def test_names_that_come_again_add_to_a_query() -> None:
+    emulator = Emulator()
+    async with talking(emulator) as talk:
+        await talk.http.get("/v1/variables?keywords=a&keywords=b&bot_id=7")
+    assert emulator.requests[0].query == {"keywords": "a,b", "bot_id": "7"}

@@ -165,11 +165,11 @@ async def test_what_was_over_meanwhile_is_over(file: Path, tmp_path: Path, monke
                 assert (answers, len(messages)) == (["Cool ", "jazz"], 7)
                 written = [m async for m in coze.conversations.messages.list(conversation_id=ids["conversation_id"])]
                 assert len(written) == 3
-                statuses = [
+                histories = [
                     (await coze.workflows.runs.run_histories.retrieve(workflow_id=name, execute_id=str(run.execute_id)))
                     for name, run in runs.items()
                 ]
-                assert [(str(one.execute_status), bool(one.interrupt_data)) for (one,) in statuses] == [
+                assert [(str(one.execute_status), bool(one.interrupt_data)) for (one,) in histories] == [
                     ("Success", False),
                     ("Running", True),
                 ]
@@ -269,6 +269,21 @@ async def test_a_crash_loses_nothing_that_was_answered(file: Path, tmp_path: Pat
     with Emulator(state=tmp_path / "copy.sqlite") as emulator:
         async with client(emulator) as coze:
             assert await coze.conversations.retrieve(conversation_id=made.id) == made
+
+
+async def test_after_a_crash_no_id_is_given_twice(file: Path, tmp_path: Path) -> None:
+    """What the client saw may not have reached the disk; an orderly end leaves no gap."""
+    with Emulator(state=file) as emulator:
+        copy(tmp_path)
+        async with client(emulator) as coze:
+            seen = [(await coze.conversations.create()).id for _ in range(3)]
+    with Emulator(state=tmp_path / "copy.sqlite") as emulator:
+        async with client(emulator) as coze:
+            assert int((await coze.conversations.create()).id) > int(seen[-1])
+    with Emulator(state=file) as emulator:
+        async with client(emulator) as coze:
+            made = await coze.conversations.create()
+            assert int(made.id) - int(seen[-1]) == int(seen[-1]) - int(seen[-2])
 
 
 async def test_a_closed_emulator_goes_on_in_memory(file: Path) -> None:

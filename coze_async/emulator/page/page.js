@@ -26,7 +26,7 @@ const share = (value) => `${+(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
 
 // What a request came to: a word for it, and how it is coloured.
 function verdict(seen) {
-  const endings = { lost: "lost", left: "client left", unreachable: "no connection" };
+  const endings = { lost: "lost", left: "client left", failed: "script failed", unreachable: "no connection" };
   if (seen.ending in endings && !(seen.ending === "left" && isOver(seen))) return [endings[seen.ending], seen.ending === "left" ? "warn" : "bad"];
   if (seen.status === null) return ["waits", "busy"];
   if (seen.status >= 400) return [seen.code ? `${seen.status} · ${seen.code}` : `${seen.status}`, "bad"];
@@ -485,8 +485,17 @@ function hear(news) {
   note();
 }
 
+let source;
+
+// A tab that nobody sees costs nothing; the first news of a new stream are all there is.
+document.addEventListener("visibilitychange", () => {
+  source?.close();
+  if (!document.hidden) listenToNews();
+});
+
 function listenToNews() {
-  const link = $("link"), source = new EventSource("events");
+  const link = $("link");
+  source = new EventSource("events");
   source.onopen = () => { link.textContent = "live"; link.className = "link live"; };
   source.onerror = () => { link.textContent = "not running"; link.className = "link lost"; };
   source.onmessage = (event) => {
