@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from ._fields import Fields
@@ -40,7 +40,7 @@ def _is_deep(value: Any) -> bool:
             inner
             for item in level
             if isinstance(item, dict | list)
-            for inner in (cast("dict[str, Any]", item).values() if isinstance(item, dict) else item)
+            for inner in (cast("Iterable[Any]", item.values() if isinstance(item, dict) else item))
         ]
     return bool(level)
 

@@ -3,7 +3,7 @@
 import math
 from base64 import b64encode
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -279,7 +279,7 @@ def check_quota(world: World) -> Failure | None:
 
 
 @contextmanager
-def room_for_chat(world: World, conversation_id: str | None) -> Iterator[Conversation]:
+def room_for_chat(world: World, conversation_id: str | None) -> Generator[Conversation]:
     """The conversation of a new chat, as it was before if no chat comes about; without an id a new one."""
     conversation = world.conversation(conversation_id)
     check_free(world, conversation)

@@ -415,7 +415,7 @@ async def test_a_conversation_may_be_deleted_while_its_bot_thinks(file: Path) ->
                 tasks.start_soon(delete)
                 with pytest.raises(APIError) as caught:
                     await coze.chat.create("Hi", bot_id="slow", user_id="u", conversation_id=made.id)
-            assert caught.value.code == 4001
+                assert caught.value.code == 4001
             assert emulator.chats == {}
             kept = await coze.chat.create("Hi", bot_id="7", user_id="u")
     # As it was written before that was refused: a chat without its conversation, and a message.
