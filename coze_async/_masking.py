@@ -408,7 +408,8 @@ class ExchangeMasking:
                 lines[number] = prefix + payload + end
             data.clear()
 
-        for line, end in _LINES.findall(text):
+        for found in _LINES.finditer(text):
+            line, end = found[1], found[2]
             field_name, colon, value = line.partition(":")
             field_name = field_name.removeprefix("\ufeff")
             if field_name == "data" and colon:
