@@ -71,11 +71,11 @@ def _draw(file: Path) -> int:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if results.get("schema") != 2:
             raise ValueError(f"it has the schema {results.get('schema')!r}, and this is for 2: measure again")
-    except (OSError, ValueError) as error:
+        written = publish(results, _ROOT)
+    except (OSError, ValueError, ImportError) as error:
         print(f"{file} cannot be drawn: {error}", file=sys.stderr)
         return 1
-    for written in publish(results, _ROOT):
-        print(written.relative_to(_ROOT))
+    print(*(path.relative_to(_ROOT) for path in written), sep="\n")
     return 0
 
 

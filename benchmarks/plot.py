@@ -323,15 +323,15 @@ def publish(results: Results, root: Path) -> list[Path]:
         root: Where README.md and docs/ are.
     """
     folder = root / "docs" / "benchmarks"
-    drawn = draw(results, folder)
     data, page, front = folder / "results.json", folder / "README.md", root / "README.md"
-    data.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    page.write_text(_page(results, drawn), encoding="utf-8")
     text = front.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md has no place for figures: put {BEGIN!r} and {END!r} around it")
+    drawn = draw(results, folder)
+    data.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    page.write_text(_page(results, drawn), encoding="utf-8")
     front.write_text(f"{before}{BEGIN}\n{_front(results, drawn)}\n{END}{after}", encoding="utf-8")
     return [*drawn.values(), data, page, front]
 

@@ -247,3 +247,45 @@ def test_the_server_answers_requests_that_come_in_pieces_and_ends_with_its_input
                 assert streamed.text.count("event:conversation.message.delta\n") == 3
             assert client.post("/any/v3/chat/retrieve").json()["data"]["status"] == "completed"
             assert client.get("/else").status_code == 404
+
+
+def test_pictures_and_pages_are_made_of_the_json_alone(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "result.json"
+    names = ("framed", "retrieve", "create", "streams-1", "streams-10")
+    chosen = [argument for name in names for argument in ("--scenario", name)]
+    measured = bench("--rounds", "1", "--events", "5", "--repeat", "1", "--peer", "coze_async", "--peer", "floor",
+                     "--out", str(out), *chosen)  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    from benchmarks.plot import BEGIN, END, publish
+
+    front = tmp_path / "README.md"
+    front.write_text(f"before\n{BEGIN}\nold figures\n{END}\nafter\n", encoding="utf-8")
+    results = json.loads(out.read_text(encoding="utf-8"))
+    for _ in range(2):
+        written = publish(results, tmp_path)
+
+        assert {path.name for path in written} == {
+            "streams.svg", "fan-out.svg", "calls.svg", "results.json", "README.md",
+        }  # fmt: skip
+        text = front.read_text(encoding="utf-8")
+        assert text.startswith(f"before\n{BEGIN}\n")
+        assert text.endswith(f"{END}\nafter\n")
+        assert "old figures" not in text
+        assert "(docs/benchmarks/fan-out.svg)" in text
+    page = (tmp_path / "docs" / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert "![CPU per call](calls.svg)" in page
+    assert "| framed " in page
+    front.write_text("no place", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"README\.md has no place for figures"):
+        publish(results, tmp_path)
+
+
+def test_a_file_that_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text('{"schema": 1}', encoding="utf-8")
+
+    for file, said in ((old, "schema 1"), (tmp_path / "none.json", "No such file")):
+        refused = bench("--plot", str(file))
+        assert refused.returncode == 1
+        assert said in refused.stderr
