@@ -249,6 +249,76 @@ def test_the_server_answers_requests_that_come_in_pieces_and_ends_with_its_input
             assert client.get("/else").status_code == 404
 
 
+def guard(*arguments: str, code: str = "") -> "subprocess.CompletedProcess[str]":
+    # A program of its own: it takes the place of the one that measures coverage.
+    program = (
+        f"import sys; sys.argv[1:] = {list(arguments)}\n{code}\nfrom benchmarks.guard import main; sys.exit(main())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+def test_the_guard_counts_the_same_again_and_refuses_a_loop_for_each_event(tmp_path: Path) -> None:
+    budget = tmp_path / "budget.json"
+    first = guard("--budget", str(budget), "--update")
+    assert first.returncode == 0, first.stderr
+    again = guard("--budget", str(budget))
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+    loop = """
+import benchmarks.peers.ours as ours
+stream = ours.PEER.stream
+async def slow(self, take):
+    def wasteful(text):
+        for _ in range(20):
+            pass
+        take(text)
+    await stream(self, wasteful)
+ours.PEER.stream = slow
+"""
+    wasteful = guard("--budget", str(budget), code=loop)
+    assert wasteful.returncode == 1, wasteful.stderr
+    assert "event, 16 KiB in a piece: " in wasteful.stdout
+    assert "TOO MUCH" in wasteful.stdout
+    assert "--update raises the budget" in wasteful.stdout
+
+
+def test_the_guard_refuses_nothing_where_it_has_no_budget(tmp_path: Path) -> None:
+    unknown = guard("--budget", str(tmp_path / "none.json"))
+
+    assert unknown.returncode == 0, unknown.stderr
+    assert "There is no budget for Python 3." in unknown.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_verdict_names_what_costs_more_and_what_costs_less() -> None:
+    from benchmarks.guard import verdict
+
+    budget = {"event": {"steps": 100.0}}
+    assert verdict({"event": {"steps": 110.0}}, budget) == (["event: 110 steps of 100"], True)
+    lines, within = verdict({"event": {"steps": 112.0}}, budget)
+    assert (lines, within) == (["event: 112 steps, 12% over the budget of 100: TOO MUCH"], False)
+    lines, within = verdict({"event": {"steps": 90.0}}, budget)
+    assert within
+    assert "scripts/guard --update" in lines[0]
+    assert verdict({"call": {"steps": 1.0}}, budget) == (["call: 1 steps, for which there is no budget"], True)
+
+
+def test_the_budget_in_the_repository_is_of_what_the_guard_counts() -> None:
+    from benchmarks.guard import BUDGET
+
+    for version, budget in json.loads(BUDGET.read_text(encoding="utf-8")).items():
+        assert version.startswith("3.")
+        assert budget.keys() == {"event, each in a piece of its own", "event, 16 KiB in a piece", "call"}
+
+
 def test_pictures_and_pages_are_made_of_the_json_alone(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "result.json"
