@@ -1,12 +1,13 @@
 """`python -m benchmarks.guard`: what an event and a call cost in steps of Python, against a budget.
 
 Time depends on the machine and on whoever else is on it. The bytecode instructions that are executed, and the calls
-into C, do not: they are the same in every run, so that a loop too much for each event shows at once. They depend on
-the version of Python, so the budget has one for each.
+into C, do not: they are the same to a thousandth in every run, so that a loop too much for each event shows at once.
+They depend on the version of Python, so the budget has one for each.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -138,6 +139,8 @@ def main() -> int:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     budget: Path = arguments.budget
     known: dict[str, Any] = json.loads(budget.read_text(encoding="utf-8")) if budget.exists() else {}
+    # When it collects depends on what was there before, and what it finalizes is counted.
+    gc.disable()
     found = asyncio.run(costs())
     if arguments.update:
         known[version] = found
