@@ -118,6 +118,11 @@ class ChatBroker(RedisStreamBroker):
         except (RedisError, OSError) as error:
             await self.connection_pool.disconnect()
             raise self._refused(error) from error
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"A queue needs asyncio, which taskiq and redis-py run on, and here is none ({error}). "
+                "With anyio: anyio.run(main, backend='asyncio')."
+            ) from error
         if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
             await self.connection_pool.disconnect()
             raise ConfigurationError(f"Redis at {self.url} is version {version}; a queue needs 6.2 or newer.")

@@ -717,6 +717,15 @@ async def test_nobody_at_the_address_is_one_error_without_the_password() -> None
     assert not caught.value.may_have_arrived
 
 
+def test_trio_is_told_that_it_cannot_be_served(server: RedisServer) -> None:
+    async def produce() -> None:
+        async with Producer(ChatBroker(server.url)):
+            pass
+
+    with pytest.raises(ConfigurationError, match="A queue needs asyncio"):
+        anyio.run(produce, backend="trio")
+
+
 async def test_a_redis_that_wants_a_password_is_one_error(farm: Farm) -> None:
     with pytest.raises(ConfigurationError, match=r"lets nobody in like this: .* Give user and password"):
         await ChatBroker(farm.url.replace("://", "://nobody:wrong@")).startup()
