@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coze_async._limits_gates import Answer, Ask, Gate, Gates, Place
@@ -121,8 +121,15 @@ STEPS = st.lists(
 )
 
 
+OF_A, OF_B = ("chats of a", "chats"), ("chats of b", "chats")
+
+
 @settings(max_examples=300)
 @given(st.lists(st.integers(1, 3), min_size=6, max_size=6), STEPS)
+# The first is refused by a gate that the second has passed already; the place there is free again before the second
+# is asked for.
+@example([1, 1, 1, 2, 1, 1], [("ask", OF_A), ("ask", OF_A), *[("take_elsewhere", "chats of a")] * 2])
+@example([1, 1, 1, 1, 2, 2], [("ask", OF_A), ("ask", OF_B), ("ask", OF_B), *[("take_elsewhere", "chats of b")] * 2])
 def test_everyone_who_stays_is_let_through_in_order_whatever_happens_to_the_others(
     limits: list[int], steps: list[tuple[object, ...]]
 ) -> None:
@@ -150,3 +157,16 @@ def test_everyone_who_stays_is_let_through_in_order_whatever_happens_to_the_othe
     for gate in list(process.gates.known.values()):
         process.gates.drop(gate)
     assert not process.gates.known
+
+
+def test_a_place_that_is_taken_elsewhere_is_asked_for_more_rarely_the_longer_it_takes() -> None:
+    place = Place("chats", ("", ""), 1)
+    waits: list[float] = []
+    for now in (0.0, 0.02, 1.0, 5.0, 60.0):
+        place.learn(0, 0.02, now, is_granted=False)
+        waits.append(round(place.opens_at - now, 6))
+    assert waits == [0.02, 0.02, 0.1, 0.5, 1.0]
+    # Whoever was let through begins anew.
+    place.learn(0, 0.02, 61.0, is_granted=True)
+    place.learn(0, 0.02, 62.0, is_granted=False)
+    assert round(place.opens_at - 62.0, 6) == 0.1

@@ -19,7 +19,7 @@ import anyio
 import coredis
 import pytest
 import redis.asyncio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis_server import BINARY, RedisServer, workers
 from redis_worker import Noting
@@ -391,7 +391,11 @@ async def test_one_chat_per_conversation_but_a_task_does_not_wait_for_itself(
         assert first.statistics().in_flight == 0
         entered[0].release()
         entered[0].release()
-        assert (await second.conversation("c")) is not None
+        # Who has left and comes back has to ask again.
+        for _ in range(2):
+            again = await second.conversation("c")
+            assert shared.client.hget(f"{second._prefix}:held:conversation:c", second._me) == b"1"
+            again.release()
 
 
 async def test_statistics_and_pacing_count_all_processes(shared: RedisServer, process: Connect) -> None:
@@ -466,6 +470,13 @@ async def test_a_script_that_redis_has_forgotten_is_brought_again(own: RedisServ
         own.client.script_flush()
         await limiter.turn("chat", "u")
     assert len(limiter.noted) == 2
+
+
+async def test_a_connection_that_was_closed_while_it_lay_idle_is_made_again(own: RedisServer, process: Connect) -> None:
+    async with process(own, limits(chat=Rate(5, 60.0))) as limiter:
+        for _ in range(3):
+            own.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await limiter.turn("chat", "u")
 
 
 async def test_while_redis_is_away_requests_fail_and_when_it_has_lost_everything_the_limit_holds(
@@ -976,25 +987,38 @@ class Model:
 
 
 WHO = st.sampled_from(["p", "q", "r"])
-LIMITED = {"a": (2, 2_000), "b": (1, 50_000), "all": (3, 8_000)}
-LANES = st.sampled_from([["a"], ["b"], ["a", "all"], ["b", "all"]])
+# Some windows pass within a few steps, others keep the lanes shut, so that lines form.
+LIMITED = {"quick": (2, 1_500), "a": (1, 20_000), "b": (2, 50_000), "all": (3, 80_000)}
+LANES = st.sampled_from([["quick"], ["a"], ["b"], ["quick", "all"], ["a", "all"], ["b", "all"]])
+ONE = st.sampled_from(["quick", "a", "b"])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("turn"), WHO, LANES, st.booleans()),
         st.tuples(st.just("turn"), WHO, LANES, st.booleans()),
         st.tuples(st.just("place"), WHO, LANES, st.booleans()),
-        st.tuples(st.just("leave"), WHO, st.sampled_from("ab"), st.just(0)),
-        st.tuples(st.just("pause"), WHO, st.sampled_from("ab"), st.integers(1, 3_000)),
-        st.tuples(st.just("hold"), WHO, st.sampled_from("ab"), st.integers(0, 2)),
-        st.tuples(st.just("take back"), WHO, st.sampled_from("ab"), st.integers(0, 5)),
-        st.tuples(st.just("note"), WHO, st.sampled_from("ab"), st.integers(0, 3_000)),
+        st.tuples(st.just("leave"), WHO, ONE, st.just(0)),
+        st.tuples(st.just("pause"), WHO, ONE, st.integers(1, 3_000)),
+        st.tuples(st.just("hold"), WHO, ONE, st.integers(0, 2)),
+        st.tuples(st.just("take back"), WHO, ONE, st.integers(0, 5)),
+        st.tuples(st.just("note"), WHO, ONE, st.integers(0, 3_000)),
     ),
-    max_size=40,
+    max_size=60,
 )
 
 
 @settings(max_examples=80)
 @given(STEPS)
+# Who stands in one line and is then refused by another lane leaves the first.
+@example(
+    [
+        ("turn", "q", ["a"], False),
+        ("turn", "p", ["a"], False),
+        ("turn", "q", ["b", "all"], False),
+        ("turn", "q", ["b", "all"], False),
+        ("turn", "r", ["quick", "all"], False),
+        ("turn", "p", ["a", "all"], False),
+    ]
+)
 def test_the_script_decides_as_a_plain_model_does(shared: RedisServer, steps: list[tuple[str, str, Any, int]]) -> None:
     """Windows are as long as a few steps take, so real time passes them; the answer says what time it was."""
     prefix = f"{{model-{uuid.uuid4().hex}}}"
