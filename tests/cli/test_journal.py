@@ -124,6 +124,14 @@ def test_what_a_power_cut_leaves_at_the_end_is_cut_off(path: Path, torn: bytes) 
     assert lines_of(path) == [3]
 
 
+def test_a_line_that_lacks_nothing_but_its_end_is_kept(path: Path) -> None:
+    """As an editor leaves a file."""
+    write(path, answer(1), answer(2))
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    write(path, answer(3))
+    assert lines_of(path) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
