@@ -1,5 +1,7 @@
 """Chats on many machines: nothing is lost, nothing is asked twice, whoever dies. With a real redis-server."""
 
+# pyright: reportPrivateUsage=false
+
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, contextmanager

@@ -29,7 +29,7 @@ class AiohttpByHand(Peer):
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=60.0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=60.0, sock_read=60.0),
         )
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The official SDK, unmodified, with its own limits of connections: 1000 at once, 100 of them kept."""
+"""The official SDK, unmodified but for a longer time-out; its own limits of connections: 1000 at once, 100 kept."""
 
 import asyncio
 import importlib
@@ -24,7 +24,9 @@ class Official(Peer):
     name = "cozepy"
 
     def __init__(self, base_url: str, memory: "Memory | None" = None) -> None:
-        client = None if memory is None else importlib.import_module("cozepy.request").AsyncHTTPClient(transport=memory)
+        # A thousand connections at once take longer than the five seconds that it waits for each.
+        own = {"timeout": 60.0} if memory is None else {"transport": memory}
+        client = importlib.import_module("cozepy.request").AsyncHTTPClient(**own)
         self._coze = cozepy.AsyncCoze(auth=cozepy.AsyncTokenAuth(TOKEN), base_url=base_url, http_client=client)
 
     async def stream(self, take: Take) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import BOT, POLL_INTERVAL, QUESTION, TOKEN, USER, Peer, Take
 from benchmarks.wire import CHAT_ID
-from coze_async import AsyncCoze, Limits, MessageDelta, Polling, Rate
+from coze_async import AsyncCoze, Limits, MessageDelta, Polling, Rate, Timeouts
 
 if TYPE_CHECKING:
     from benchmarks.memory import Memory
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["PEER"]
 
 _LIMITS = Limits(chat=Rate(1_000_000, 1.0), chats_at_once=100_000)
+# A thousand handshakes at once take their time.
+_TIMEOUTS = Timeouts(connect=60.0)
 _POLLING = Polling(interval=POLL_INTERVAL, factor=1.0)
 
 
@@ -21,7 +23,7 @@ class Ours(Peer):
     name = "coze_async"
 
     def __init__(self, base_url: str, memory: "Memory | None" = None) -> None:
-        self._coze = AsyncCoze(TOKEN, base_url=base_url, limits=_LIMITS, transport=memory)
+        self._coze = AsyncCoze(TOKEN, base_url=base_url, limits=_LIMITS, timeouts=_TIMEOUTS, transport=memory)
 
     async def stream(self, take: Take) -> None:
         async for event in self._coze.chat.stream(QUESTION, bot_id=BOT, user_id=USER):
