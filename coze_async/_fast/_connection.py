@@ -252,6 +252,9 @@ class Connection(asyncio.Protocol):
     @property
     def is_stale(self) -> bool:
         """True if something came that nobody asked for: usually the server's farewell, not yet seen by the loop."""
+        if not hasattr(select, "poll"):
+            # Windows.
+            return bool(select.select([self.get_extra_info("socket")], [], [], 0)[0])
         if self._poll is None:
             self._poll = select.poll()
             self._poll.register(self.get_extra_info("socket"), select.POLLIN)

@@ -169,9 +169,14 @@ async def test_a_free_connection_that_the_server_closes_is_not_used_again() -> N
         assert server.connections == 3
 
 
-async def test_a_farewell_that_the_loop_has_not_seen_yet_is_seen() -> None:
+@pytest.mark.parametrize("has_poll", [True, False], ids=["poll", "select, as on Windows"])
+async def test_a_farewell_that_the_loop_has_not_seen_yet_is_seen(
+    has_poll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program that computes for a second, and then asks: what came meanwhile waits in the kernel."""
     loop = asyncio.get_running_loop()
+    if not has_poll:
+        monkeypatch.delattr("select.poll")
     with bare_port() as (listener, url):
         async with client() as http:
             for _ in range(3):
