@@ -69,9 +69,9 @@ class ChatBroker(RedisStreamBroker):
         self, url: str, *, queue: str = "coze", rules: Rules | None = None, tell: Callable[[str], None] | None = None
     ) -> None:
         rules = rules if rules is not None else Rules()
-        self.url = _without_password(url)
-        self.rules = rules
-        self.tell = tell if tell is not None else log.warning
+        self.url: str = _without_password(url)
+        self.rules: Rules = rules
+        self.tell: Callable[[str], object] = tell if tell is not None else log.warning
         consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         try:
             super().__init__(
@@ -97,7 +97,8 @@ class ChatBroker(RedisStreamBroker):
             raise ConfigurationError(
                 f"{self.url!r} is no address of a Redis: {error}. Give one like redis://localhost:6379."
             ) from error
-        self.queue = Queue(Redis(connection_pool=self.connection_pool), name=queue, consumer=consumer, rules=rules)
+        client = Redis(connection_pool=self.connection_pool)
+        self.queue: Queue = Queue(client, name=queue, consumer=consumer, rules=rules)
         self._handed: dict[str, Delivery] = {}
         self._putting = anyio.Lock()
         self._away_since: float | None = None

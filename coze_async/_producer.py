@@ -54,7 +54,7 @@ class Producer(AbstractAsyncContextManager["Producer"]):
     """
 
     def __init__(self, broker: ChatBroker, *, run: str | None = None) -> None:
-        self.run = run if run is not None else uuid.uuid4().hex
+        self.run: str = run if run is not None else uuid.uuid4().hex
         self._broker = broker
         self._queue = broker.queue
         self._waiting: dict[str, _Waiting] = {}

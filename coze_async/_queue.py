@@ -206,10 +206,10 @@ class Queue:
     group = "workers"
 
     def __init__(self, client: "Redis", *, name: str, consumer: str, rules: Rules) -> None:
-        self.rules = rules
-        self.consumer = consumer
+        self.rules: Rules = rules
+        self.consumer: str = consumer
         self._prefix = _prefix_of(name)
-        self.items = stream_of(name)
+        self.items: str = stream_of(name)
         self._client = client
         self._scripts = {
             text: client.register_script(text) for text in (_PUT, _CLAIM, _RENEW, _SETTLE, _GIVE_BACK, _DROP, _WITHDRAW)

@@ -49,7 +49,10 @@ class Worker:
     def __init__(self, broker: ChatBroker, coze: AsyncCoze, *, at_once: int = 16, grace: float = 20.0) -> None:
         if at_once < 1 or grace < 0:
             raise ConfigurationError(f"at_once={at_once!r}, grace={grace!r}: give 1 or more, and 0 or more seconds.")
-        self.answered = self.failed = self.given_back = self.in_hand = 0
+        self.answered: int = 0
+        self.failed: int = 0
+        self.given_back: int = 0
+        self.in_hand: int = 0
         self._broker = broker
         self._queue = broker.queue
         self._coze = coze
