@@ -49,7 +49,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        assert BINARY is not None
+        assert BINARY is not None, "redis-server is not installed."
         options = ["--port", str(self.port or 0), "--bind", "127.0.0.1", "--unixsocket", self.socket]
         options += ["--save", "", "--appendonly", "no", "--dir", self._folder]
         if self.port:

@@ -6,6 +6,7 @@ What is judged is when Redis granted each turn, by its own clock, so nothing her
 # pyright: reportPrivateUsage=false
 
 import gc
+import os
 import sys
 import uuid
 from collections import defaultdict
@@ -29,8 +30,10 @@ from coze_async._limits_redis import _script
 from coze_async.emulator import Emulator, Script
 
 pytestmark = [
+    # In CI it has to be there.
     pytest.mark.skipif(
-        BINARY is None, reason="redis-server is not installed; on Debian and Ubuntu: apt-get install redis-server"
+        BINARY is None and not os.environ.get("CI"),
+        reason="redis-server is not installed; on Debian and Ubuntu: apt-get install redis-server",
     ),
     # coredis 6.9 leaves its own streams open when a connection breaks.
     pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning"),
@@ -358,6 +361,20 @@ async def test_what_is_granted_to_somebody_who_leaves_in_that_moment_is_not_lost
         assert sum(len(moments) for _, _, moments in known) == (1 if is_turn else 0)
 
 
+async def test_who_leaves_while_redis_says_no_stands_in_nobodys_way(own: RedisServer, process: Connect) -> None:
+    async with process(own, limits(chats_at_once=1)) as first, process(own, limits(chats_at_once=1)) as second:
+        slot = await first.slot("u")
+        async with anyio.create_task_group() as group:
+            own.pause()
+            group.start_soon(second.slot, "u")
+            await until(lambda: any(asked.is_put for asked in second.asked))
+            group.cancel_scope.cancel()
+        own.go_on()
+        await until(lambda: not second._gates.known)
+        await until(lambda: in_line(own, second) == 0)
+        slot.release()
+
+
 async def test_nobody_waits_without_limits_and_redis_keeps_nothing(shared: RedisServer, process: Connect) -> None:
     async with process(shared, Limits.none()) as limiter:
         for _ in range(10):
@@ -392,10 +409,10 @@ async def test_one_chat_per_conversation_but_a_task_does_not_wait_for_itself(
         entered[0].release()
         entered[0].release()
         # Who has left and comes back has to ask again.
+        asked = len(second.noted)
         for _ in range(2):
-            again = await second.conversation("c")
-            assert shared.client.hget(f"{second._prefix}:held:conversation:c", second._me) == b"1"
-            again.release()
+            (await second.conversation("c")).release()
+        assert len(second.noted) == asked + 2
 
 
 async def test_statistics_and_pacing_count_all_processes(shared: RedisServer, process: Connect) -> None:
@@ -578,13 +595,12 @@ async def test_turns_that_a_process_had_alone_are_told_to_a_redis_that_has_kept_
         await limiter.turn("chat", "u")
         monkeypatch.setattr(limiter._redis, "run", run_while_somebody_asks)
         own.pause()
+        await until(lambda: limiter._is_alone)
         await limiter.turn("chat", "u")
         own.go_on()
         await until(lambda: not limiter._is_alone)
         await limiter.turn("chat", "u")
-        assert own.client.llen(f"{limiter._prefix}:turns:chat:u") >= limiter.statistics().turns
-        # One of them may have been counted twice: the one that nobody knew whether Redis had heard of it.
-        assert own.client.llen(f"{limiter._prefix}:turns:chat:u") <= limiter.statistics().turns + 1
+        assert own.client.llen(f"{limiter._prefix}:turns:chat:u") == limiter.statistics().turns
 
 
 async def test_a_redis_that_is_away_is_not_asked_more_often_than_need_be(
@@ -1008,6 +1024,8 @@ STEPS = st.lists(
 
 @settings(max_examples=80)
 @given(STEPS)
+# The third in line for one turn in a window waits for two.
+@example([("turn", "p", ["a"], False), ("turn", "q", ["a"], False), ("turn", "r", ["a"], False)])
 # Who stands in one line and is then refused by another lane leaves the first.
 @example(
     [
