@@ -12,7 +12,7 @@ import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -74,9 +74,10 @@ class _Endpoint:
                     drop(_is_reset(lost))
                     # Until the server has seen it: it would answer for an application that says nothing.
                     await anyio.sleep_forever()
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a user's script raises is told and answered
                 _LOG.exception("%s %s was not answered: a script or a fault raised.", request.method, path)
-                raise
+                # Not raised on: the server would close a connection that this answer leaves open for the next request.
+                await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
             else:
                 await _send(response, send, drop, f"{request.method} {path}")
             tasks.cancel_scope.cancel()

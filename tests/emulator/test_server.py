@@ -243,6 +243,20 @@ def test_a_script_that_raises_is_told_with_its_traceback(caplog: pytest.LogCaptu
     assert emulator.requests[-1].query == {"keywords": "a,b"}
 
 
+async def test_a_script_that_raises_leaves_the_connection_open() -> None:
+    """The server would close it if the application raised after its answer: the next request would meet that."""
+    emulator = Emulator()
+
+    def broken(asked: ChatInput) -> str:
+        raise ZeroDivisionError(asked.question)
+
+    emulator.bot("b-1", broken)
+    transport = httpx.ASGITransport(emulator.app(), raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=HEADERS) as http:
+        answer = await http.post("/v3/chat", json=question())
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+
+
 async def test_names_that_come_again_add_to_a_query() -> None:
     emulator = Emulator()
     async with talking(emulator) as talk:
