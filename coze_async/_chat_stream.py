@@ -1,7 +1,8 @@
 """The events of a chat, and what they add up to."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NoReturn, Self
+from weakref import ref
 
 from pydantic import ValidationError
 
@@ -97,18 +98,16 @@ class Transcript:
         # The texts of what is still being written.
         self._pieces: dict[str, tuple[list[str], list[str]]] = {}
 
-    def piece(self, message: Message) -> None:
-        """Take a piece; one that comes after its whole message says nothing new."""
+    def pieces(self, message: Message) -> tuple[list[str], list[str]]:
+        """Return where the texts and the thoughts of the pieces of a message are kept, beginning with this piece."""
         found = self._pieces.get(message.id)
         if found is None:
-            if message.id in self._messages:
-                return
-            self._messages[message.id] = message
-            found = self._pieces[message.id] = ([], [])
-        if message.content:
-            found[0].append(message.content)
-        if message.reasoning_content:
-            found[1].append(message.reasoning_content)
+            found = list[str](), list[str]()
+            # What comes after its whole message says nothing new.
+            if message.id not in self._messages:
+                self._messages[message.id] = message
+                self._pieces[message.id] = found
+        return found
 
     def whole(self, message: Message) -> None:
         """Take a whole message."""
@@ -172,35 +171,52 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         """
         return _Text(self)
 
-    def _decoded_all(self, events: list[Event]) -> list[ChatEvent]:
-        ready: list[ChatEvent] = []
-        piece = self._transcript.piece
+    def _decoded_all(self, events: list[Event]) -> Iterator[ChatEvent]:
+        return self._chat_events(ref(self), self._transcript, events)
+
+    @staticmethod
+    def _chat_events(stream: "ref[ChatStream]", transcript: Transcript, events: list[Event]) -> Iterator[ChatEvent]:
+        """Do what the general one does, with a short way for pieces of text: nearly every event is one."""
+        writing = ""
+        texts: list[str] = []
+        thoughts: list[str] = []
         for event in events:
             name, data, _ = event
             if name == b"conversation.message.delta":
-                # Nearly every event is one; the general way below takes half as long again.
                 try:
                     message = _read_message(data)
                 except ValidationError:
                     pass
                 else:
                     # A message without an id may be one that is wrapped, as on the page of Coze Plus.
-                    if message.id:
-                        piece(message)
-                        ready.append(_wrapped({"message": message}))
+                    if message_id := message.id:
+                        if message_id != writing:
+                            writing = message_id
+                            texts, thoughts = transcript.pieces(message)
+                        if text := message.content:
+                            texts.append(text)
+                        if thought := message.reasoning_content:
+                            thoughts.append(thought)
+                        yield _wrapped({"message": message})
                         continue
-            ready += super()._decoded_all([event])
-            if self._error is not None or self._done:
-                break
-        return ready
+            writing = ""
+            decoding = stream()
+            if decoding is None:
+                return
+            decoded, is_last = decoding._next_decoded(event)  # noqa: SLF001 - of this class
+            del decoding
+            if decoded is not None:
+                yield decoded
+            if is_last:
+                return
 
     def _decoded(self, event: Event) -> ChatEvent | None:
         if self._failed is not None:
             raise self._failed
-        name = event.name
+        name, data, _ = event
         try:
             if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
-                message = read_json(Message, event.data)
+                message = read_json(Message, data)
                 # A message without an id may be one that is wrapped, as on the page of Coze Plus.
                 if message.id or "message_item" not in (message.model_extra or {}):
                     return self._message(message_class, message)
@@ -212,22 +228,26 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
 
     def _message(self, kind: _MessageModel, message: Message) -> ChatEvent:
         if kind is MessageDelta:
-            self._transcript.piece(message)
+            texts, thoughts = self._transcript.pieces(message)
+            texts.append(message.content)
+            thoughts.append(message.reasoning_content or "")
         elif kind is MessageCompleted:
             self._transcript.whole(message)
         return kind(message=message)
 
     def _rare(self, event: Event) -> ChatEvent | None:
         """Decode what is no plain message."""
-        name = event.name.lower()
-        if (chat_class := _CHAT_EVENTS.get(name)) is not None and (chat := _whole_chat(event.data)) is not None:
+        given_name, data, _ = event
+        name = given_name.lower()
+        if (chat_class := _CHAT_EVENTS.get(name)) is not None and (chat := _whole_chat(data)) is not None:
             return self._told(chat_class, name.decode(), chat)
-        facts = json_object(event.data.decode("utf-8", "replace"))
+        text = data.decode("utf-8", "replace")
+        facts = json_object(text)
         if not name or (name not in _KNOWN_CHAT_EVENTS and isinstance(facts.get("event"), str)):
             # The page of Coze Plus repeats the name in the data; some of its samples have it only there.
             name = (json_text(facts.get("event")) or "").lower().encode()
         if name in _ERROR_EVENTS:
-            raise self._reported(event, facts)
+            raise self._reported(text, facts)
         if name in _DONE_EVENTS:
             self._done = True
             chat = self._transcript.chat
@@ -237,14 +257,14 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         if name == b"ping":
             return None
         if (chat_class := _CHAT_EVENTS.get(name)) is not None:
-            if not facts and event.data.strip() not in (b"", b"{}"):
+            if not facts and data.strip() not in (b"", b"{}"):
                 raise ValueError("no JSON object")
             return self._chat(chat_class, name.decode(), facts)
         if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
             return self._message(message_class, read_object(Message, json_object(facts.get("message_item")) or facts))
         if name in _PIECE_EVENTS and (message := json_object(facts.get("message"))):
             return self._piece_of_session_route(facts, message)
-        return UnknownEvent(event=name.decode("utf-8", "replace"), data=event.data.decode("utf-8", "replace"))
+        return UnknownEvent(event=name.decode("utf-8", "replace"), data=text)
 
     def _chat(self, kind: _ChatModel, name: str, facts: dict[str, Any]) -> ChatEvent:
         facts = without_nulls(json_object(facts.get("run_record_item")) or facts)
@@ -286,10 +306,10 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             )
         return self._message(MessageCompleted if facts.get("is_finish") else MessageDelta, message)
 
-    def _reported(self, event: Event, facts: dict[str, Any]) -> APIError:
+    def _reported(self, text: str, facts: dict[str, Any]) -> APIError:
         # The page of Coze Plus shows `conversation.error` with the error inside.
         facts = {**facts, **json_object(facts.get("error"))}
-        return self._refused(facts, event.data.decode("utf-8", "replace").strip() or "an error event without a reason")
+        return self._refused(facts, text.strip() or "an error event without a reason")
 
     def _is_done(self) -> bool:
         return self._done

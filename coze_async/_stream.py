@@ -6,9 +6,10 @@ frees the connection, the user's slot and the memory at once; read to its end, t
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
+from weakref import ref
 
 import anyio
 
@@ -46,9 +47,8 @@ class EventStream(ABC, Generic[E, R]):
         self._request = request
         self._slot = slot
         self._reader = EventReader()
-        # Decoded and not handed out yet: what came with one piece of the body. An error waits behind them.
-        self._ready: list[E] = []
-        self._position = 0
+        # What came with one piece of the body and was not handed out yet. An error waits behind it.
+        self._ready: Iterator[E] = iter(())
         self._error: CozeError | None = None
         self._opening: anyio.CancelScope | None = None
         self._open: OpenStream | None = None
@@ -76,11 +76,9 @@ class EventStream(ABC, Generic[E, R]):
         return self
 
     async def __anext__(self) -> E:
-        position = self._position
-        ready = self._ready
-        if position < len(ready):
-            self._position = position + 1
-            return ready[position]
+        # The cheapest way to take one.
+        for event in self._ready:
+            return event
         return await self._next()
 
     async def _next(self) -> E:
@@ -99,10 +97,9 @@ class EventStream(ABC, Generic[E, R]):
                     raise StopAsyncIteration
                 events = await self._read()
                 ready = self._ready = self._decoded_all(events)
-                self._position = 1
-                if ready:
+                for event in ready:
                     self._has_event = True
-                    return ready[0]
+                    return event
         except StopAsyncIteration:
             raise
         except BaseException as error:
@@ -133,7 +130,7 @@ class EventStream(ABC, Generic[E, R]):
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
-        self._ready, self._position = [], 0
+        self._ready = iter(())
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
@@ -281,9 +278,10 @@ class EventStream(ABC, Generic[E, R]):
         return f" [logid {self.logid}]" if self.logid else ""
 
     def _unreadable(self, event: Event, error: ValueError) -> StreamProtocolError:
-        text = self._core.redacted(event.data.decode("utf-8", "replace"))
+        name, data, _ = event
+        text = self._core.redacted(data.decode("utf-8", "replace"))
         return StreamProtocolError(
-            f"{self._request.name}: the data of the event {event.name.decode('utf-8', 'replace')!r} cannot be read"
+            f"{self._request.name}: the data of the event {name.decode('utf-8', 'replace')!r} cannot be read"
             f"{self._traced()}: {text}. {self._core.redacted(str(error).splitlines()[0])}",
             body=text,
             logid=self.logid,
@@ -297,21 +295,37 @@ class EventStream(ABC, Generic[E, R]):
             await opened.drain()
         self._closed = True
 
-    def _decoded_all(self, events: list[Event]) -> list[E]:
-        """Return the typed events; an error that one of them reports is raised when those before it are handed out."""
-        ready: list[E] = []
+    def _decoded_all(self, events: list[Event]) -> Iterator[E]:
+        """Return an iterator of the typed events, which ends before one that reports an error."""
+        return self._decoded_by(ref(self), events)
+
+    @staticmethod
+    def _decoded_by(stream: "ref[EventStream[E, Any]]", events: list[Event]) -> Iterator[E]:
+        """Yield typed events, each made when it is asked for.
+
+        Made beforehand, many would be there at once, and the garbage collector would look at them for as long as it
+        takes to make them. The stream holds this, so this must not hold the stream: who drops it frees the connection.
+        """
         for event in events:
-            try:
-                decoded = self._decoded(event)
-            except CozeError as error:
-                self._error = error
-                break
+            decoding = stream()
+            if decoding is None:
+                return
+            decoded, is_last = decoding._next_decoded(event)  # noqa: SLF001 - of this class
+            del decoding
             if decoded is not None:
-                ready.append(decoded)
-            if self._is_done():
-                # What came with it does not belong to it, however the bytes were cut.
-                break
-        return ready
+                yield decoded
+            if is_last:
+                return
+
+    def _next_decoded(self, event: Event) -> tuple[E | None, bool]:
+        """Return the typed event, and whether it is the last; keep an error to be raised when nothing is left."""
+        try:
+            decoded = self._decoded(event)
+        except CozeError as error:
+            self._error = error
+            return None, True
+        # What came with the last event does not belong to it, however the bytes were cut.
+        return decoded, self._is_done()
 
     @abstractmethod
     def _decoded(self, event: Event) -> E | None:

@@ -33,7 +33,8 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
 
     def _decoded(self, event: Event) -> WorkflowEvent | None:
         # A release of Coze Studio sent the names in lower case (issue 2007 there).
-        name = event.name.lower()
+        given_name, data, _ = event
+        name = given_name.lower()
         try:
             if name == b"message":
                 message = read_json(WorkflowMessage, _numbered(event))
@@ -49,10 +50,10 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
             raise self._unreadable(event, error) from error
         if name == b"ping":
             return None
-        text = event.data.decode("utf-8", "replace")
+        text = data.decode("utf-8", "replace")
         if name == b"error":
             raise self._run_failed(text)
-        return UnknownEvent(event=event.name.decode("utf-8", "replace"), data=text)
+        return UnknownEvent(event=given_name.decode("utf-8", "replace"), data=text)
 
     def _run_failed(self, text: str) -> WorkflowError:
         """Return the error of an event: JSON on the clouds, plain text from a failure inside Coze Studio."""
@@ -107,11 +108,12 @@ class _WorkflowText:
 def _numbered(event: Event) -> bytes:
     """Return an event's data with the number that stands in its `id:` line."""
     # The writer of Coze Studio leaves out what is empty.
-    data = event.data.strip() or b"{}"
-    if not event.id.isdigit() or not data.startswith(b"{"):
+    _, given_data, number = event
+    data = given_data.strip() or b"{}"
+    if not number.isdigit() or not data.startswith(b"{"):
         return data
     rest = data[1:].lstrip()
-    return b'{"id":%d%b%b' % (int(event.id), b"" if rest.startswith(b"}") else b",", rest)
+    return b'{"id":%d%b%b' % (int(number), b"" if rest.startswith(b"}") else b",", rest)
 
 
 def _last_words(messages: list[WorkflowMessage]) -> str:

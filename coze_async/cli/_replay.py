@@ -99,8 +99,8 @@ class _View:
         if self._is_stream:
             for moment in self._moments():
                 if moment.event is not None:
-                    name = moment.event.name.decode("utf-8", "replace")
-                    self._line(at=self._total(moment.at), event=name, data=_value(moment.event.data))
+                    name, data, _ = moment.event
+                    self._line(at=self._total(moment.at), event=name.decode("utf-8", "replace"), data=_value(data))
         elif recording.pieces:
             self._line(at=self._total(recording.pieces[-1].at), data=self._data)
         ending = recording.ending
@@ -160,7 +160,7 @@ class _View:
         for event in reader.end():
             yield _Moment(at, event)
         if reader.stray:
-            yield _Moment(at, Event(b"(no event)", reader.stray, b""))
+            yield _Moment(at, (b"(no event)", reader.stray, b""))
 
     def _head(self) -> None:
         recording, asked = self.recording, self.recording.asked
@@ -186,10 +186,11 @@ class _View:
             )
 
     def _event(self, at: float, event: Event) -> None:
-        name = event.name.decode("utf-8", "replace")
-        facts = json_object(_value(event.data))
+        raw_name, data, _ = event
+        name = raw_name.decode("utf-8", "replace")
+        facts = json_object(_value(data))
         style = _style(name, facts)
-        self._print((_at(at), "dim"), "  ", (f"{name:<31}", style), " ", *_said(facts, event.data))
+        self._print((_at(at), "dim"), "  ", (f"{name:<31}", style), " ", *_said(facts, data))
 
     def _gap(self, seconds: float) -> None:
         if seconds >= _GAP:
