@@ -148,8 +148,8 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
     """
 
     def __init__(self, core: Core, request: Request, *, slot: str | None = None) -> None:
-        super().__init__(core, request, slot=slot)
         self._transcript = Transcript()
+        super().__init__(core, request, slot=slot)
         self._done = False
         self._failed: ChatFailedError | None = None
         self._is_session_route = False
@@ -171,44 +171,45 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         """
         return _Text(self)
 
-    def _decoded_all(self, events: list[Event]) -> Iterator[ChatEvent]:
-        return self._chat_events(ref(self), self._transcript, events)
+    def _decoder(self) -> Iterator[ChatEvent | None]:
+        return self._chat_events(ref(self), self._inbox, self._transcript)
 
     @staticmethod
-    def _chat_events(stream: "ref[ChatStream]", transcript: Transcript, events: list[Event]) -> Iterator[ChatEvent]:
+    def _chat_events(
+        stream: "ref[ChatStream]", inbox: list[Event], transcript: Transcript
+    ) -> Iterator[ChatEvent | None]:
         """Do what the general one does, with a short way for pieces of text: nearly every event is one."""
         writing = ""
         texts: list[str] = []
         thoughts: list[str] = []
-        for event in events:
-            name, data, _ = event
-            if name == b"conversation.message.delta":
-                try:
-                    message = _read_message(data)
-                except ValidationError:
-                    pass
-                else:
-                    # A message without an id may be one that is wrapped, as on the page of Coze Plus.
-                    if message_id := message.id:
-                        if message_id != writing:
-                            writing = message_id
-                            texts, thoughts = transcript.pieces(message)
-                        if text := message.content:
-                            texts.append(text)
-                        if thought := message.reasoning_content:
-                            thoughts.append(thought)
-                        yield _wrapped({"message": message})
-                        continue
-            writing = ""
-            decoding = stream()
-            if decoding is None:
-                return
-            decoded, is_last = decoding._next_decoded(event)  # noqa: SLF001 - of this class
-            del decoding
-            if decoded is not None:
-                yield decoded
-            if is_last:
-                return
+        while True:
+            for event in inbox:
+                name, data, _ = event
+                if name == b"conversation.message.delta":
+                    try:
+                        message = _read_message(data)
+                    except ValidationError:
+                        pass
+                    else:
+                        # A message without an id may be one that is wrapped, as on the page of Coze Plus.
+                        if message_id := message.id:
+                            if message_id != writing:
+                                writing = message_id
+                                texts, thoughts = transcript.pieces(message)
+                            if text := message.content:
+                                texts.append(text)
+                            if thought := message.reasoning_content:
+                                thoughts.append(thought)
+                            yield _wrapped({"message": message})
+                            continue
+                writing = ""
+                decoding = stream()
+                decoded = None if decoding is None else decoding._next_decoded(event)  # noqa: SLF001 - of this class
+                del decoding
+                if decoded is not None:
+                    yield decoded
+            inbox.clear()
+            yield None
 
     def _decoded(self, event: Event) -> ChatEvent | None:
         if self._failed is not None:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -37,9 +37,10 @@ class Body:
     Attributes:
         response: Whose body it is.
         headers: Of the response, with names in lower case.
+        next: Returns the next piece when awaited; StopAsyncIteration at the end.
     """
 
-    __slots__ = ("_pieces", "has_ended", "headers", "response")
+    __slots__ = ("_pieces", "has_ended", "headers", "next", "response")
 
     def __init__(self, response: httpx.Response, headers: Mapping[str, str]) -> None:
         self.response: httpx.Response = response
@@ -50,10 +51,7 @@ class Body:
         stream = response.stream
         encoded = "content-encoding" in headers or not isinstance(stream, httpx.AsyncByteStream)
         self._pieces: AsyncIterator[bytes] = response.aiter_bytes() if encoded else aiter(stream)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-    def next(self) -> Awaitable[bytes]:
-        """Return the next piece when awaited; StopAsyncIteration at the end."""
-        return anext(self._pieces)
+        self.next: Callable[[], Awaitable[bytes]] = self._pieces.__anext__
 
     @property
     def is_here(self) -> bool:

@@ -61,11 +61,11 @@ class EventReader:
             if chunk:
                 pending.append(chunk)
             return []
-        buffer = self._taken(chunk)
+        buffer = self._taken(chunk) if pending or not self._started else chunk
         events: list[Event] = []
-        position, last_id = 0, self._id
+        position, size, last_id = 0, len(buffer), self._id
         match, add = _COMMON.match, events.append
-        while True:
+        while position < size:
             found = match(buffer, position)
             if found is not None:
                 event_id, name, data = found.groups()
@@ -79,12 +79,12 @@ class EventReader:
                 position += 1
             end = buffer.find(b"\n\n", position)
             if end < 0:
+                if position < size:
+                    pending.append(buffer[position:])
                 break
             events += self._unusual(buffer[position : end + 2])
             last_id = self._id
             position = end + 2
-        if position < len(buffer):
-            pending.append(buffer[position:])
         return events
 
     def end(self) -> list[Event]:

@@ -6,7 +6,8 @@ frees the connection, the user's slot and the memory at once; read to its end, t
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 from weakref import ref
@@ -47,8 +48,10 @@ class EventStream(ABC, Generic[E, R]):
         self._request = request
         self._slot = slot
         self._reader = EventReader()
-        # What came with one piece of the body and was not handed out yet. An error waits behind it.
-        self._ready: Iterator[E] = iter(())
+        # What came with one piece of the body. An error waits behind it.
+        self._inbox: list[Event] = []
+        self._advance: Callable[[], E | None] = partial(next, self._decoder(), None)
+        self._has_news = False
         self._error: CozeError | None = None
         self._opening: anyio.CancelScope | None = None
         self._open: OpenStream | None = None
@@ -58,6 +61,7 @@ class EventStream(ABC, Generic[E, R]):
         self._closed = False
         self._reading = False
         self._has_event = False
+        self._is_timed = True
         self._body_ended = False
         self._total: float | None = None
         self._limit = "idle"
@@ -76,10 +80,8 @@ class EventStream(ABC, Generic[E, R]):
         return self
 
     async def __anext__(self) -> E:
-        # The cheapest way to take one.
-        for event in self._ready:
-            return event
-        return await self._next()
+        event = self._advance()
+        return event if event is not None else await self._next()
 
     async def _next(self) -> E:
         """Read on until there is an event."""
@@ -90,14 +92,16 @@ class EventStream(ABC, Generic[E, R]):
         self._reading = True
         try:
             while True:
-                if self._error is not None:
-                    raise self._error
-                if self._is_over():
-                    await self._finish()
-                    raise StopAsyncIteration
-                events = await self._read()
-                ready = self._ready = self._decoded_all(events)
-                for event in ready:
+                if self._has_news:
+                    self._has_news = False
+                    if self._error is not None:
+                        raise self._error
+                    if self._is_over():
+                        await self._finish()
+                        raise StopAsyncIteration
+                self._inbox[:] = await self._read()
+                event = self._advance()
+                if event is not None:
                     self._has_event = True
                     return event
         except StopAsyncIteration:
@@ -130,7 +134,7 @@ class EventStream(ABC, Generic[E, R]):
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
-        self._ready = iter(())
+        self._inbox.clear()
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
@@ -169,11 +173,11 @@ class EventStream(ABC, Generic[E, R]):
             await self._begin()
             return []
         try:
-            piece = await opened.next(self._patience())
+            piece = await opened.next(self._patience() if self._is_timed else None)
         except StopAsyncIteration:
             if self._closed:
                 raise
-            self._body_ended = True
+            self._body_ended = self._has_news = True
             return self._reader.end()
         except TimeoutError as error:
             if not self._is_complete():
@@ -184,7 +188,7 @@ class EventStream(ABC, Generic[E, R]):
         else:
             return self._reader.feed(piece)
         # What mattered has come; how the rest would have ended does not.
-        self._body_ended = True
+        self._body_ended = self._has_news = True
         return []
 
     async def _begin(self) -> None:
@@ -211,6 +215,8 @@ class EventStream(ABC, Generic[E, R]):
         timeouts = core.options.timeouts
         self._limit = "idle"
         if self._has_event and self._total is None and core.watches_idle:
+            # From now on.
+            self._is_timed = False
             return None
         now = anyio.current_time()
         limits = {"idle": timeouts.idle, "total": None if self._total is None else self._total - now}
@@ -295,37 +301,39 @@ class EventStream(ABC, Generic[E, R]):
             await opened.drain()
         self._closed = True
 
-    def _decoded_all(self, events: list[Event]) -> Iterator[E]:
-        """Return an iterator of the typed events, which ends before one that reports an error."""
-        return self._decoded_by(ref(self), events)
+    def _decoder(self) -> Iterator[E | None]:
+        """Return what makes the typed events of the inbox, None when it is empty.
+
+        Each is made when it is asked for. Made beforehand, many would be there at once, and the garbage collector would
+        look at them for as long as it takes to make them.
+        """
+        return self._typed_events(ref(self), self._inbox)
 
     @staticmethod
-    def _decoded_by(stream: "ref[EventStream[E, Any]]", events: list[Event]) -> Iterator[E]:
-        """Yield typed events, each made when it is asked for.
+    def _typed_events(stream: "ref[EventStream[E, R]]", inbox: list[Event]) -> Iterator[E | None]:
+        # The stream holds this, so this must not hold the stream: who drops it frees the connection.
+        while True:
+            for event in inbox:
+                decoding = stream()
+                decoded = None if decoding is None else decoding._next_decoded(event)  # noqa: SLF001 - of this class
+                del decoding
+                if decoded is not None:
+                    yield decoded
+            inbox.clear()
+            yield None
 
-        Made beforehand, many would be there at once, and the garbage collector would look at them for as long as it
-        takes to make them. The stream holds this, so this must not hold the stream: who drops it frees the connection.
-        """
-        for event in events:
-            decoding = stream()
-            if decoding is None:
-                return
-            decoded, is_last = decoding._next_decoded(event)  # noqa: SLF001 - of this class
-            del decoding
-            if decoded is not None:
-                yield decoded
-            if is_last:
-                return
-
-    def _next_decoded(self, event: Event) -> tuple[E | None, bool]:
-        """Return the typed event, and whether it is the last; keep an error to be raised when nothing is left."""
+    def _next_decoded(self, event: Event) -> E | None:
+        """Return the typed event; keep an error to be raised when all before it are handed out."""
+        self._has_news = True
+        decoded: E | None = None
         try:
             decoded = self._decoded(event)
         except CozeError as error:
             self._error = error
-            return None, True
-        # What came with the last event does not belong to it, however the bytes were cut.
-        return decoded, self._is_done()
+        if self._error is not None or self._is_done():
+            # What came behind it does not belong to it, however the bytes were cut.
+            self._inbox.clear()
+        return decoded
 
     @abstractmethod
     def _decoded(self, event: Event) -> E | None:

@@ -172,18 +172,38 @@ class Told:
         return "an error" if self.error else (self.status, self.reason, self.headers, self.body)
 
 
+def unconnected(
+    *, freed: Callable[[Connection], None] = lambda _: None, lost: Callable[[Connection], None] = lambda _: None
+) -> Connection:
+    """Return a connection without a socket."""
+    buffer = memoryview(bytearray(262144))
+    return Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), buffer, freed=freed, lost=lost)
+
+
+def receive(connection: Connection, data: bytes) -> None:
+    """Let bytes come from the server, as asyncio brings them."""
+    while data:
+        buffer = connection.get_buffer(-1)
+        size = min(len(data), len(buffer))
+        buffer[:size] = data[:size]
+        connection.buffer_updated(size)
+        # What comes to another connection is written over it.
+        buffer[:size] = bytes(size)
+        data = data[size:]
+
+
 async def spoken(chunks: Sequence[bytes], method: bytes = b"GET", ends: bool = True) -> Told:
     """Let a connection read an answer in these chunks; with `ends` the server then closes."""
     kept: list[Connection] = []
     outcome = Told()
-    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=kept.append, lost=lambda _: None)
+    connection = unconnected(freed=kept.append)
     wire = Wire()
     connection.connection_made(wire)
     connection.begin(method, b"")
 
     for chunk in chunks:
         if wire.is_open:
-            connection.data_received(chunk)
+            receive(connection, chunk)
     if ends and wire.is_open:
         connection.eof_received()
         connection.connection_lost(None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coze_async import AsyncCoze, CozeError
+from coze_async import AsyncCoze, ChatCreated
 from coze_async._chat_stream import ChatStream
 from coze_async._exchange import Request
 from coze_async._sse import Event
@@ -34,11 +34,9 @@ BEFORE = (b"conversation.chat.created", b'{"id":"5","conversation_id":"4","statu
 def told(event: Event) -> object:
     """Return what a stream makes of an event, and what it remembers."""
     stream = ChatStream(AsyncCoze("pat_x")._core, Request("POST", "/v3/chat"))
-    stream._decoded_all([BEFORE])
-    try:
-        events = stream._decoded_all([event])
-    except CozeError as error:
-        return type(error), str(error)
+    stream._inbox[:] = [BEFORE, event]
+    events = [*iter(stream._advance, None)]
+    assert type(events[0]) is ChatCreated
     failures = [str(error) for error in (stream._error, stream._failed) if error]
     return [(type(each), each.model_dump()) for each in events], stream._collected().model_dump(), failures
 

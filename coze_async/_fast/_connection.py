@@ -12,6 +12,7 @@ import httpx
 
 from coze_async._fast._parser import MOST_OF_A_HEAD, BadAnswer, ByH11, Parser, parse_errors, parser_for
 from coze_async._fast._tls import Tls
+from coze_async._fast._wake import Wake
 
 __all__ = ["Connection", "Origin"]
 
@@ -28,12 +29,15 @@ _HIGH_WATER = 65536
 _SLICE = 262144
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Carries one request at a time.
 
     Args:
         origin: Whom it reaches.
         loop: Whose it is.
+        buffer: Where what comes from the socket is put; the connections of one loop share it, for whatever is in it
+            was read on when the next of them is asked for it. asyncio's other way takes 256 KiB anew for each piece,
+            which the system has to fetch and fill with zeros.
         freed: Called when it can take another request.
         lost: Called once, when it never can again.
         tls: None for plain HTTP.
@@ -49,11 +53,11 @@ class Connection(asyncio.Protocol):
         is_complete: True when all of the body has come.
         error: What has broken the answer; what came before is handed out before it.
         idle_since: When it became free, on the loop's clock.
-        waiter: Done when there is something to do for who waits.
     """
 
     __slots__ = (
         "__weakref__",
+        "_buffer",
         "_deadline",
         "_expiry",
         "_feed",
@@ -72,6 +76,7 @@ class Connection(asyncio.Protocol):
         "_timer_at",
         "_tls",
         "_transport",
+        "_wake",
         "_wakes_at_head",
         "error",
         "headers",
@@ -85,13 +90,13 @@ class Connection(asyncio.Protocol):
         "reason",
         "status",
         "version",
-        "waiter",
     )
 
     def __init__(
         self,
         origin: Origin,
         loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
         *,
         freed: "Callable[[Connection], None]",
         lost: "Callable[[Connection], None]",
@@ -99,6 +104,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.origin = origin
         self._loop = loop
+        self._buffer = buffer
         self._freed = freed
         self._lost = lost
         self._tls = tls
@@ -112,8 +118,8 @@ class Connection(asyncio.Protocol):
         # What a parser calls for each piece: no function of Python stands between.
         self.on_body: Callable[[bytes], None] = self.pieces.append
         self._parser: Parser | None = parser_for(self)
-        self._feed: Callable[[bytes], None] = self._parser.feed_data
-        self.waiter: asyncio.Future[None] | None = None
+        self._feed: Callable[[bytes | memoryview], None] = self._parser.feed_data
+        self._wake = Wake(loop)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._deadline = math.inf
@@ -197,13 +203,14 @@ class Connection(asyncio.Protocol):
             await self.wait(seconds, httpx.ReadTimeout)
         self._wakes_at_head = False
 
-    async def wait(self, seconds: float | None, expiry: type[httpx.TimeoutException]) -> None:
-        """Wait until there is something to do, or raise when it takes too long.
+    def wait(self, seconds: float | None, expiry: type[httpx.TimeoutException]) -> Wake:
+        """Return what is over when there is something to do, or when it has taken too long, which is an `error`.
 
         There is one timer for all waits of a connection. It is set once, and when it goes off it is set again for what
         is left, so that a wait costs no more than a look at the clock.
         """
-        waiter = self.waiter = self._loop.create_future()
+        wake = self._wake
+        wake.restart()
         self._expiry = expiry
         if seconds is None:
             self._deadline = math.inf
@@ -211,10 +218,7 @@ class Connection(asyncio.Protocol):
             deadline = self._deadline = self._loop.time() + seconds
             if self._timer is None or self._timer_at > deadline:
                 self._set_timer(deadline)
-        try:
-            await waiter
-        finally:
-            self.waiter = None
+        return wake
 
     def taken(self) -> bytes:
         """Return all that came since the last time, and let more come."""
@@ -286,16 +290,12 @@ class Connection(asyncio.Protocol):
 
     def _on_time(self) -> None:
         self._timer = None
-        if self.waiter is None or self._deadline == math.inf:
+        if self._wake.done() or self._deadline == math.inf:
             return
         if self._loop.time() < self._deadline:
             self._set_timer(self._deadline)
-        elif not self.waiter.done():
+        else:
             self.fail(self._expiry("the time is up"))
-
-    def _wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
 
     # --- what asyncio tells -------------------------------------------------------------------------------------------
 
@@ -306,16 +306,25 @@ class Connection(asyncio.Protocol):
         if self._tls is not None:
             self._shake(self._tls, b"")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where what comes is to be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read on in the answer."""
+        data: bytes | memoryview = self._buffer[:nbytes]
         tls = self._tls
-        if tls is not None:
+        if tls is None:
+            wakes = self._take(data)
+        else:
             data = self._decrypted(tls, data)
-        if data:
-            self._take(data)
-        if tls is not None and tls.is_over:
-            self.eof_received()
-            self.close()
+            wakes = bool(data) and self._take(data)
+            if tls.is_over:
+                self.eof_received()
+                self.close()
+        if wakes:
+            # Last, for who has waited may have begun something else with this connection when it returns.
+            self._wake.now()
 
     def eof_received(self) -> None:
         """End an answer that has no other end; any other has lost its rest."""
@@ -327,7 +336,7 @@ class Connection(asyncio.Protocol):
             elif self.error is None:
                 self.error = httpx.RemoteProtocolError(self._what_is_missing())
         self._is_last = True
-        self._wake()
+        self._wake.soon()
         if not self._is_busy:
             self.close()
 
@@ -347,24 +356,25 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let a body go on."""
         self.is_writable = True
-        self._wake()
+        self._wake.soon()
 
     def _is_gone(self) -> None:
         was_open, self.is_open = self.is_open, False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._wake()
+        self._wake.soon()
         if was_open:
             self._lost(self)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes | memoryview) -> bool:
+        """Read on in the answer; return whether there is something for who waits."""
         if not self._is_busy or self.is_complete:
             # Nobody has asked for it. Read later, it would be taken for the answer to another request.
             self._is_last = True
             if not self._is_busy:
                 self.close()
-            return
+            return False
         size = self._received = self._received + len(data)
         try:
             self._feed(data)
@@ -372,19 +382,15 @@ class Connection(asyncio.Protocol):
             self._is_last = True
             if not self.is_complete:
                 self.fail(httpx.RemoteProtocolError(f"what the server sent is no HTTP: {_reason(error)}"))
-        waiter = self.waiter
         if self.pieces or self.is_complete:
-            if waiter is not None:
-                if not waiter.done():
-                    waiter.set_result(None)
-            elif size > _HIGH_WATER and not self._is_paused and self.is_open:
+            if size > _HIGH_WATER and self._wake.done() and not self._is_paused and self.is_open:
                 self._is_paused = True
                 cast("asyncio.Transport", self._transport).pause_reading()
-        elif size > MOST_OF_A_HEAD:
+            return True
+        if size > MOST_OF_A_HEAD:
             what = "trailers or extensions of chunks" if self.status else "headers"
             self.fail(httpx.RemoteProtocolError(f"the server sent more than {MOST_OF_A_HEAD >> 10} KiB of {what}"))
-        elif self._wakes_at_head and self.status:
-            self._wake()
+        return self._wakes_at_head and self.status != 0
 
     def _what_is_missing(self) -> str:
         """Say it in the words of httpx's own transport, which people know."""
@@ -412,7 +418,7 @@ class Connection(asyncio.Protocol):
         if self.error is not None:
             raise self.error
 
-    def _shake(self, tls: Tls, data: bytes) -> bool:
+    def _shake(self, tls: Tls, data: bytes | memoryview) -> bool:
         is_done = False
         try:
             is_done = tls.handshake(data)
@@ -421,10 +427,10 @@ class Connection(asyncio.Protocol):
             self._write_tls(tls)
         if is_done:
             self._is_shaking = False
-            self._wake()
+            self._wake.soon()
         return is_done
 
-    def _decrypted(self, tls: Tls, data: bytes) -> bytes:
+    def _decrypted(self, tls: Tls, data: bytes | memoryview) -> bytes:
         try:
             if self._is_shaking:
                 if not self._shake(tls, data):
@@ -491,7 +497,7 @@ class Connection(asyncio.Protocol):
                 self._is_last = True
 
 
-def _refuse(data: bytes) -> None:
+def _refuse(data: bytes | memoryview) -> None:
     """Take no more."""
     del data
 

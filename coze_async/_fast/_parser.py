@@ -40,7 +40,7 @@ class Sink(Protocol):
 class Parser(Protocol):
     """Reads the answers of one connection."""
 
-    def feed_data(self, data: bytes, /) -> None:
+    def feed_data(self, data: bytes | memoryview, /) -> None:
         """Read bytes; raise one of parse_errors if they are no HTTP."""
 
     def get_status_code(self) -> int:
@@ -70,10 +70,10 @@ class ByH11:
         state.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"-")]))
         state.send(h11.EndOfMessage())
 
-    def feed_data(self, data: bytes, /) -> None:
+    def feed_data(self, data: bytes | memoryview, /) -> None:
         """Read bytes; raise h11.RemoteProtocolError if they are no HTTP."""
         state, sink = self._state, self._sink
-        state.receive_data(data)
+        state.receive_data(bytes(data))
         while True:
             event = state.next_event()
             if event is h11.NEED_DATA:

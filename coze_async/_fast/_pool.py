@@ -14,6 +14,9 @@ from coze_async._fast._tls import Tls
 
 __all__ = ["Pool"]
 
+# Bytes that are read from a socket at a time; what is not written to takes no memory.
+_BUFFER = 262144
+
 
 class Pool:
     """The connections of one client on one event loop.
@@ -39,6 +42,7 @@ class Pool:
         self._waiting: deque[tuple[asyncio.Future[Connection | None], Origin]] = deque()
         self._sweeping: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._buffer = memoryview(bytearray(_BUFFER))
 
     def idle(self, origin: Origin) -> Connection | None:
         """Return a connection that is free; None if there is none, as always while somebody waits for one."""
@@ -117,7 +121,7 @@ class Pool:
         try:
             with anyio.move_on_after(seconds):
                 tls = Tls(await self._context(), name) if scheme == "https" else None
-                connection = Connection(origin, self._loop, freed=self._freed, lost=self._lost, tls=tls)
+                connection = Connection(origin, self._loop, self._buffer, freed=self._freed, lost=self._lost, tls=tls)
                 await self._connected(connection, host, port)
                 if tls is not None:
                     await connection.secured()

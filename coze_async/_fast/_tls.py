@@ -29,7 +29,7 @@ class Tls:
         self._waiting: deque[bytes | memoryview] = deque()
         self.is_over = False
 
-    def handshake(self, data: bytes) -> bool:
+    def handshake(self, data: bytes | memoryview) -> bool:
         """Go on with the handshake, with what came from the socket; True when it is done.
 
         Raises:
@@ -42,7 +42,7 @@ class Tls:
             return False
         return True
 
-    def decrypt(self, data: bytes) -> bytes:
+    def decrypt(self, data: bytes | memoryview) -> bytes:
         """Take what came from the socket; return what the server has sent.
 
         Raises:

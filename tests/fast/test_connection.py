@@ -6,7 +6,7 @@ import zlib
 import anyio
 import httpx
 import pytest
-from raw_http import OK, Wire, spoken
+from raw_http import OK, Wire, receive, spoken, unconnected
 
 from coze_async._fast._answer import Answer
 from coze_async._fast._connection import Connection
@@ -123,14 +123,12 @@ async def test_the_answer_to_head_has_a_length_and_no_body() -> None:
 )
 async def test_a_flood_without_content_is_refused_after_a_hundred_kib(flood: bytes) -> None:
     wires: list[int] = []
-    connection = Connection(
-        ("http", "a", 80, "a"), asyncio.get_running_loop(), freed=lambda _: None, lost=lambda _: None
-    )
+    connection = unconnected()
     wire = Wire()
     connection.connection_made(wire)
     connection.begin(b"GET", b"")
     for begin in range(0, len(flood), 16384):
-        connection.data_received(flood[begin : begin + 16384])
+        receive(connection, flood[begin : begin + 16384])
         wires.append(begin)
         if not wire.is_open:
             break
@@ -140,18 +138,16 @@ async def test_a_flood_without_content_is_refused_after_a_hundred_kib(flood: byt
 
 
 async def test_who_reads_slowly_stops_the_server_and_not_the_memory() -> None:
-    connection = Connection(
-        ("http", "a", 80, "a"), asyncio.get_running_loop(), freed=lambda _: None, lost=lambda _: None
-    )
+    connection = unconnected()
     wire = Wire()
     connection.connection_made(wire)
     connection.begin(b"GET", b"")
-    connection.data_received(OK + b"Content-Length: 1000000\r\n\r\n")
+    receive(connection, OK + b"Content-Length: 1000000\r\n\r\n")
     await connection.answered(None)
     answer = Answer(connection, None)
     sent = 0
     while wire.reads:
-        connection.data_received(b"x" * 10_000)
+        receive(connection, b"x" * 10_000)
         sent += 10_000
     assert 65_536 <= sent <= 80_000
     assert len(await anext(answer)) == sent
@@ -160,13 +156,13 @@ async def test_who_reads_slowly_stops_the_server_and_not_the_memory() -> None:
 
 async def test_a_kept_connection_reads_on_even_if_its_last_answer_had_stopped_it() -> None:
     kept: list[Connection] = []
-    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=kept.append, lost=lambda _: None)
+    connection = unconnected(freed=kept.append)
     wire = Wire()
     connection.connection_made(wire)
     connection.begin(b"GET", b"")
-    connection.data_received(OK + b"Content-Length: 200000\r\n\r\n")
-    connection.data_received(b"x" * 100_000)
-    connection.data_received(b"x" * 100_000)
+    receive(connection, OK + b"Content-Length: 200000\r\n\r\n")
+    receive(connection, b"x" * 100_000)
+    receive(connection, b"x" * 100_000)
     assert not wire.reads
     await Answer(connection, None).aclose()
     assert kept == [connection]
@@ -175,15 +171,15 @@ async def test_a_kept_connection_reads_on_even_if_its_last_answer_had_stopped_it
 
 async def test_a_time_out_is_exact_though_its_timer_is_set_only_once() -> None:
     loop = asyncio.get_running_loop()
-    connection = Connection(("http", "a", 80, "a"), loop, freed=lambda _: None, lost=lambda _: None)
+    connection = unconnected()
     connection.connection_made(Wire())
     connection.begin(b"GET", b"")
-    connection.data_received(CHUNKED)
+    receive(connection, CHUNKED)
     await connection.answered(10.0)
     answer = Answer(connection, 10.0)
     began = loop.time()
     for step in range(1, 6):
-        loop.call_at(began + 4.0 * step, connection.data_received, b"1\r\nx\r\n")
+        loop.call_at(began + 4.0 * step, receive, connection, b"1\r\nx\r\n")
         assert await anext(answer) == b"x"
         assert loop.time() == pytest.approx(began + 4.0 * step)
     with pytest.raises(httpx.ReadTimeout):
@@ -193,10 +189,10 @@ async def test_a_time_out_is_exact_though_its_timer_is_set_only_once() -> None:
 
 async def test_a_shorter_time_out_does_not_wait_for_the_longer_one_before() -> None:
     loop = asyncio.get_running_loop()
-    connection = Connection(("http", "a", 80, "a"), loop, freed=lambda _: None, lost=lambda _: None)
+    connection = unconnected()
     connection.connection_made(Wire())
     connection.begin(b"GET", b"")
-    loop.call_later(1.0, connection.data_received, CHUNKED)
+    loop.call_later(1.0, receive, connection, CHUNKED)
     await connection.answered(100.0)
     with pytest.raises(httpx.ReadTimeout):
         await anext(Answer(connection, 2.0))
@@ -213,10 +209,10 @@ def test_compressed_bodies_are_the_business_of_httpx() -> None:
 
 async def test_a_farewell_takes_a_free_connection_out_of_use_at_once() -> None:
     lost: list[Connection] = []
-    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=lambda _: None, lost=lost.append)
+    connection = unconnected(lost=lost.append)
     connection.connection_made(Wire())
     connection.begin(b"GET", b"")
-    connection.data_received(OK + b"Content-Length: 0\r\n\r\n")
+    receive(connection, OK + b"Content-Length: 0\r\n\r\n")
     connection.release()
     assert connection.is_open
     connection.eof_received()
@@ -227,10 +223,10 @@ async def test_a_farewell_takes_a_free_connection_out_of_use_at_once() -> None:
 
 async def test_who_reads_while_another_closes_comes_to_the_end() -> None:
     loop = asyncio.get_running_loop()
-    connection = Connection(("http", "a", 80, "a"), loop, freed=lambda _: None, lost=lambda _: None)
+    connection = unconnected()
     connection.connection_made(Wire())
     connection.begin(b"GET", b"")
-    connection.data_received(CHUNKED)
+    receive(connection, CHUNKED)
     answer = Answer(connection, None)
     loop.call_later(1.0, lambda: asyncio.ensure_future(answer.aclose()))
     with pytest.raises(StopAsyncIteration), anyio.fail_after(5):
@@ -239,16 +235,16 @@ async def test_who_reads_while_another_closes_comes_to_the_end() -> None:
 
 async def test_a_connection_is_free_when_the_last_byte_is_handed_out() -> None:
     kept: list[Connection] = []
-    connection = Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), freed=kept.append, lost=lambda _: None)
+    connection = unconnected(freed=kept.append)
     connection.connection_made(Wire())
     connection.begin(b"GET", b"")
-    connection.data_received(OK + b"Content-Length: 5\r\n\r\nhello")
+    receive(connection, OK + b"Content-Length: 5\r\n\r\nhello")
     answer = Answer(connection, None)
     assert await anext(answer) == b"hello"
     assert kept == [connection]
     # What the next answer brings is not read by this one.
     connection.begin(b"GET", b"")
-    connection.data_received(OK + b"Content-Length: 5\r\n\r\nother")
+    receive(connection, OK + b"Content-Length: 5\r\n\r\nother")
     with pytest.raises(StopAsyncIteration):
         await anext(answer)
     await answer.aclose()

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from raw_http import OK, Wire, no_context
+from raw_http import OK, Wire, no_context, receive
 
 from coze_async._fast._connection import Connection, Origin
 from coze_async._fast._pool import Pool
@@ -33,7 +33,7 @@ class WithoutSockets(Pool):
 
     async def _opened(self, origin: Origin, seconds: float | None) -> Connection:
         await anyio.lowlevel.checkpoint()
-        connection = Fresh(origin, self._loop, freed=self._freed, lost=self._lost)
+        connection = Fresh(origin, self._loop, self._buffer, freed=self._freed, lost=self._lost)
         connection.connection_made(Wire())
         if self.closes_at_once:
             connection.connection_lost(None)
@@ -54,7 +54,7 @@ async def acquired(pool: Pool) -> Connection:
 
 def answer(connection: Connection) -> None:
     connection.begin(b"GET", b"")
-    connection.data_received(DONE)
+    receive(connection, DONE)
     connection.release()
 
 
