@@ -1,11 +1,14 @@
 """The fast transport stands on asyncio: its tests run there, on the virtual clock, and on no other backend."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import VirtualLoop
 
 from coze_async._fast import _connection, _parser
+
+if TYPE_CHECKING:
+    from authority import Authority
 
 
 @pytest.fixture
@@ -22,3 +25,11 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     else:
         monkeypatch.setattr(_connection, "parser_for", _parser.ByH11)
     return name
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> "Authority":
+    """Who signs the certificates of a module's servers."""
+    from authority import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"))
