@@ -320,8 +320,11 @@ class Connection(asyncio.BufferedProtocol):
             data = self._decrypted(tls, data)
             wakes = bool(data) and self._take(data)
             if tls.is_over:
-                self.eof_received()
-                self.close()
+                if tls.error is not None:
+                    self.fail(httpx.ReadError(tls.error))
+                else:
+                    self.eof_received()
+                    self.close()
         if wakes:
             # Last, for who has waited may have begun something else with this connection when it returns.
             self._wake.now()
@@ -436,10 +439,10 @@ class Connection(asyncio.BufferedProtocol):
                 if not self._shake(tls, data):
                     return b""
                 data = b""
-            data = tls.decrypt(data)
         except ssl.SSLError as error:
-            self.fail((httpx.ConnectError if self._is_shaking else httpx.ReadError)(str(error)))
+            self.fail(httpx.ConnectError(str(error)))
             return b""
+        data = tls.decrypt(data)
         self._write_tls(tls)
         return data
 

@@ -16,11 +16,12 @@ class Tls:
     """The client's side of one TLS connection, without the socket.
 
     Attributes:
-        is_over: True once the server has said that nothing more will come.
+        is_over: True once nothing more will come: the server has said so, or there was an error.
+        error: What went wrong after the handshake, in the words of OpenSSL; what came before it was returned.
         object: What OpenSSL knows of the connection.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_waiting", "is_over", "object")
+    __slots__ = ("_incoming", "_outgoing", "_waiting", "error", "is_over", "object")
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -28,6 +29,7 @@ class Tls:
         self.object: ssl.SSLObject = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._waiting: deque[bytes | memoryview] = deque()
         self.is_over = False
+        self.error: str | None = None
 
     def handshake(self, data: bytes | memoryview) -> bool:
         """Go on with the handshake, with what came from the socket; True when it is done.
@@ -43,23 +45,23 @@ class Tls:
         return True
 
     def decrypt(self, data: bytes | memoryview) -> bytes:
-        """Take what came from the socket; return what the server has sent.
-
-        Raises:
-            ssl.SSLError: it was not sent by the server, or not as it should be.
-        """
+        """Take what came from the socket; return what the server has sent, up to an error if there is one."""
         pieces: list[bytes] = []
         read, view = self.object.read, memoryview(data)
-        for begin in range(0, len(view) or 1, _SLICE):
-            self._incoming.write(view[begin : begin + _SLICE])
-            try:
-                # Nothing to read means that there will be nothing; what has not come yet is an error of its own.
-                while piece := read(_SLICE):
-                    pieces.append(piece)
-                self.is_over = True
-            except ssl.SSLWantReadError:
-                pass
-        self._encrypt_waiting()
+        try:
+            for begin in range(0, len(view) or 1, _SLICE):
+                self._incoming.write(view[begin : begin + _SLICE])
+                try:
+                    # Nothing to read means that there will be nothing; what has not come yet is an error of its own.
+                    while piece := read(_SLICE):
+                        pieces.append(piece)
+                    self.is_over = True
+                except ssl.SSLWantReadError:
+                    pass
+            self._encrypt_waiting()
+        except ssl.SSLError as error:
+            self.error = str(error)
+            self.is_over = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def encrypt(self, data: bytes) -> bytes:
