@@ -101,7 +101,9 @@ async def serving(script: Script, wrap: Callable[[Any], Any] | None = None) -> A
             async with stream:
                 inner = await wrap(stream) if wrap else stream
                 if inner is not None:
-                    await script(Visitor(inner, server.connections))
+                    # Its end says farewell, if it is one of TLS that does.
+                    async with inner:
+                        await script(Visitor(inner, server.connections))
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass
         finally:

@@ -334,7 +334,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_shaking:
             self.fail(httpx.ConnectError("the server closed the connection during the TLS handshake"))
         elif self._is_busy and not self.is_complete:
-            if self.status and self._lasts_until_closed():
+            if self.status and self._lasts_until_closed() and (self._tls is None or self._tls.is_over):
                 self.is_complete = True
             elif self.error is None:
                 self.error = httpx.RemoteProtocolError(self._what_is_missing())
@@ -399,6 +399,9 @@ class Connection(asyncio.BufferedProtocol):
         """Say it in the words of httpx's own transport, which people know."""
         if not self.status:
             return "Server disconnected without sending a response."
+        if self._lasts_until_closed():
+            # Whoever stands on the way can close a connection, but not say so in the server's name.
+            return "peer closed connection without close_notify, so this may not be the complete message body"
         lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
         missing = f"expected {lengths[0].decode('ascii')} bytes" if lengths else "incomplete chunked read"
         return f"peer closed connection without sending complete message body ({missing})"

@@ -113,8 +113,10 @@ async def test_a_handshake_that_hangs_is_a_connect_time_out(authority: Authority
 
 
 @pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
-async def test_an_answer_whose_end_is_that_of_the_connection_is_whole(authority: Authority, polite: bool) -> None:
-    """httpx's own transport takes an end without close_notify too: many servers never send one."""
+async def test_an_answer_without_a_length_is_whole_only_if_the_server_says_so(
+    authority: Authority, polite: bool
+) -> None:
+    """Anybody on the way may close a connection: RFC 9112, 9.8. httpx's own transport takes the rest for the whole."""
 
     async def script(visitor: Visitor) -> None:
         await visitor.request()
@@ -124,7 +126,31 @@ async def test_an_answer_whose_end_is_that_of_the_connection_is_whole(authority:
         serving(script, encrypted(authority.server(LOCALHOST), polite=polite)) as server,
         client(context=authority.trusting) as http,
     ):
-        assert (await http.get(server.url)).text == "all of it"
+        if polite:
+            assert (await http.get(server.url)).text == "all of it"
+            return
+        async with http.stream("GET", server.url) as response:
+            pieces = response.aiter_bytes()
+            assert await anext(pieces) == b"all of it"
+            with pytest.raises(httpx.RemoteProtocolError, match="without close_notify"):
+                await anext(pieces)
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+async def test_an_answer_that_says_where_it_ends_needs_no_farewell(authority: Authority, framing: bytes) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"Connection: close\r\n" + framing)
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST), polite=False)) as server,
+        client(context=authority.trusting) as http,
+    ):
+        for _ in range(2):
+            assert (await http.get(server.url)).text == "hello"
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
