@@ -101,9 +101,9 @@ async def serving(script: Script, wrap: Callable[[Any], Any] | None = None) -> A
             async with stream:
                 inner = await wrap(stream) if wrap else stream
                 if inner is not None:
-                    # Its end says farewell, if it is one of TLS that does.
-                    async with inner:
-                        await script(Visitor(inner, server.connections))
+                    await script(Visitor(inner, server.connections))
+                    # Says farewell, if it is of TLS and does so.
+                    await inner.aclose()
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass
         finally:

@@ -486,9 +486,13 @@ class Connection(asyncio.BufferedProtocol):
         version = _VERSIONS.get(parser.get_http_version())
         if version is None:
             raise BadAnswer(f"HTTP/{parser.get_http_version()} is another protocol")
-        for name, value in self.headers:
-            if len(name) == _CODING_LENGTH and name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
-                raise BadAnswer(f"the transfer encoding {value!r} is another than chunked")
+        codings = [
+            value.lower()
+            for name, value in self.headers
+            if len(name) == _CODING_LENGTH and name.lower() == b"transfer-encoding"
+        ]
+        if codings and codings != [b"chunked"]:
+            raise BadAnswer(f"the transfer encoding {b', '.join(codings)!r} is another than chunked")
         self.version = version
         self.status = status
         if self._method == b"HEAD":

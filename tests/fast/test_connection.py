@@ -77,6 +77,18 @@ async def test_an_answer_that_breaks_off_is_an_error_and_never_a_short_answer(na
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n\x81", "no HTTP: "),
         (b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "no HTTP: "),
+        (OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n", "no HTTP: "),
+        (OK + b"Transfer-Encoding: identity\r\n\r\nhello", "no HTTP: "),
+        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "no HTTP: "),
+        (OK + b"Content-Length: -2\r\n\r\nok", "no HTTP: "),
+        (OK + b"Content-Length: +2\r\n\r\nok", "no HTTP: "),
+        (OK + b"Content-Length: 99999999999999999999999\r\n\r\nok", "no HTTP: "),
+        (OK + b"Content-Length : 2\r\n\r\nok", "no HTTP: "),
+        (OK + b"X: a\rb\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
+        (CHUNKED + b"-2\r\nok\r\n0\r\n\r\n", "no HTTP: "),
+        (CHUNKED + b"0x2\r\nok\r\n0\r\n\r\n", "no HTTP: "),
+        (CHUNKED + b"fffffffffffffffffffffff\r\nok\r\n0\r\n\r\n", "no HTTP: "),
+        (CHUNKED + b"2\r\nok?\r\n0\r\n\r\n", "no HTTP: "),
         (b"HTTP/1.1 200 O\0K\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
         (b"HTTP/1.1 42 Odd\r\nContent-Length: 2\r\n\r\nok", "no HTTP: "),
     ],
@@ -102,6 +114,16 @@ async def test_what_comes_behind_an_answer_is_nobodys_answer(surplus: bytes) -> 
     for chunks in ([answer + surplus], [answer, surplus]):
         outcome = await spoken(chunks, ends=False)
         assert (outcome.body, outcome.error, outcome.is_kept) == (b"hello", None, False)
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_an_answer_that_may_have_no_body_has_none_and_what_follows_is_nobodys(
+    status: bytes, framing: bytes
+) -> None:
+    outcome = await spoken([b"HTTP/1.1 %b\r\n%b" % (status, framing)], ends=False)
+    assert (outcome.status, outcome.body, outcome.error) == (int(status[:3]), b"", None)
+    assert not outcome.is_kept
 
 
 async def test_the_answer_to_head_has_a_length_and_no_body() -> None:

@@ -112,6 +112,57 @@ async def test_a_handshake_that_hangs_is_a_connect_time_out(authority: Authority
             await http.get(server.url.replace("http:", "https:"), timeout=httpx.Timeout(None, connect=3600.0))
 
 
+@pytest.mark.parametrize("rounds", range(24))
+async def test_who_leaves_during_the_handshake_leaves_no_connection_behind(authority: Authority, rounds: int) -> None:
+    certificates = authority.trusting()
+    async with (
+        serving(saying(*[HELLO] * 3), encrypted(authority.server(LOCALHOST))) as server,
+        client(httpx.Limits(max_connections=1), context=lambda: certificates) as http,
+    ):
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def leave() -> None:
+                    for _ in range(rounds):
+                        await anyio.lowlevel.checkpoint()
+                    scope.cancel()
+
+                tasks.start_soon(leave)
+                await http.get(server.url)
+        with anyio.fail_after(60):
+            assert (await http.get(server.url)).text == "hello"
+            while server.closed < server.connections - 1:
+                await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "encrypted"])
+async def test_an_answer_that_is_read_slowly_waits_with_the_server(authority: Authority, is_encrypted: bool) -> None:
+    sent = 0
+
+    async def script(visitor: Visitor) -> None:
+        nonlocal sent
+        await visitor.request()
+        await visitor.send(OK + b"Content-Length: 32000000\r\n\r\n")
+        for _ in range(500):
+            await visitor.send(b"x" * 64_000)
+            sent += 64_000
+        await visitor.gone()
+
+    async with (
+        serving(script, encrypted(authority.server(LOCALHOST)) if is_encrypted else None) as server,
+        client(context=authority.trusting) as http,
+        http.stream("GET", server.url) as response,
+    ):
+        before = -1
+        while sent != before:
+            before = sent
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+        # What is under way is a matter of the kernel's buffers, not of the answer.
+        assert sent < 16_000_000
+        assert len(await response.aread()) == 32_000_000
+
+
 @pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
 async def test_an_answer_without_a_length_is_whole_only_if_the_server_says_so(
     authority: Authority, polite: bool

@@ -360,6 +360,17 @@ async def test_compressed_answers_are_unpacked(coding: str, packed: bytes) -> No
         assert (await http.get(server.url)).content == b"hello" * 99
 
 
+async def test_a_body_that_is_not_packed_as_its_header_says_is_a_decoding_error() -> None:
+    for coding in (b"gzip", b"deflate", b"br"):
+        broken = OK + b"Content-Encoding: %b\r\nContent-Length: 5\r\n\r\n\xff\xff\xff\xff\xff" % coding
+        async with serving(saying(broken, HELLO)) as server, client(limits(1)) as http:
+            with pytest.raises(httpx.DecodingError):
+                await http.get(server.url)
+            with anyio.fail_after(60):
+                assert (await http.get(server.url)).text == "hello"
+            assert server.connections == 1
+
+
 async def pieces(count: int, size: int) -> AsyncGenerator[bytes]:
     for _ in range(count):
         yield b"x" * size
