@@ -1,5 +1,6 @@
 """Bytes of HTTP/1.1 -> callbacks: httptools (the extra `fast`), or h11, which httpx brings."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -122,9 +123,11 @@ parser_for: Callable[[Sink], Parser] = ByH11
 """Makes the best parser that is installed."""
 
 try:
-    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser, __version__
 except ImportError:
     pass
 else:
-    parse_errors = (*parse_errors, HttpParserError, HttpParserUpgrade)
-    parser_for = HttpResponseParser
+    # An older one may be here for another program's sake. It takes white space in names, and bodies where none may be.
+    if [int(number) for number in re.findall(r"\d+", __version__)] >= [0, 6, 3]:
+        parse_errors = (*parse_errors, HttpParserError, HttpParserUpgrade)
+        parser_for = HttpResponseParser
