@@ -12,7 +12,17 @@ import anyio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from taskiq import AckableMessage
 from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
@@ -37,11 +47,9 @@ _SHORTEST, _LONGEST = 0.1, 2.0
 _SILENT = 5.0
 # Between two attempts to put something into a queue that is full, in seconds.
 _FULL = 0.2
-# Answers of Redis that pass: it loads, moves, or is full.
-_PASSING = (
-    "LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MISCONF", "NOREPLICAS",
-    "UNBLOCKED",
-)  # fmt: skip
+# Answers of Redis that pass: it moves, or is full. redis-py makes classes out of some, and takes the word away.
+_PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+_PASSING_WORDS = ("BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 _OLDEST = (6, 2)
 _CLOSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
@@ -209,7 +217,7 @@ class ChatBroker(RedisStreamBroker):
                     with contextlib.suppress(RedisError, OSError):
                         await self.queue.declare()
                     continue
-                if not str(error).startswith(_PASSING):
+                if not isinstance(error, _PASSING) and not str(error).startswith(_PASSING_WORDS):
                     raise ConfigurationError(
                         f"Redis at {self.url} refuses what a queue needs: {error}. Is something else kept under "
                         f"{self.queue_name!r}, or may this user not use streams and scripts?"

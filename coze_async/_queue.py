@@ -361,7 +361,12 @@ class Queue:
         async with self._client.pipeline(transaction=False) as pipeline:
             for each in keys:
                 await self._scripts[script](keys=each, args=arguments, client=pipeline)
-            return await pipeline.execute()
+            # By itself it would put the command before the words of an error, by which it is known.
+            said: list[Any] = await pipeline.execute(raise_on_error=False)
+        for one in said:
+            if isinstance(one, Exception):
+                raise one
+        return said
 
 
 def stream_of(name: str) -> str:

@@ -710,6 +710,46 @@ async def test_everybody_waits_while_redis_is_away_and_goes_on(emulator: Emulato
     assert any(" has lost " in words for words in told)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "who_wait"),
+    [
+        # What only takes out needs no room.
+        (["CONFIG", "SET", "maxmemory", 1], ["CONFIG", "SET", "maxmemory", 0], 2),
+        (["REPLICAOF", "127.0.0.1", 1], ["REPLICAOF", "NO", "ONE"], 3),
+        (["CONFIG", "SET", "min-replicas-to-write", 1], ["CONFIG", "SET", "min-replicas-to-write", 0], 3),
+    ],
+    ids=["full", "replica", "alone"],
+)
+async def test_a_redis_that_is_full_or_moves_is_waited_for(
+    emulator: Emulator, wrong: list[Any], right: list[Any], who_wait: int
+) -> None:
+    """redis-py takes the word off the text of these errors: OOM, READONLY."""
+    gate = Gate()
+    emulator.bot("b", gate)
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            worker = await farm.worker()
+            other = ChatBroker(server.url, queue="other", tell=farm.told.append)
+            await other.startup()
+            stack.push_async_callback(other.shutdown)
+            await other.queue.put("k", b"{}")
+            async with farm.producer() as producer, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(producer.ask, "first", bot_id="b", user_id="u"))
+                await until(lambda: gate.waiting)
+                await farm.client.execute_command(*wrong)
+                gate.opened.set()
+                tasks.start_soon(partial(producer.ask, "second", bot_id="b", user_id="u"))
+                # The worker stores, the producer brings; what is told in one exchange for many is heard as well.
+                tasks.start_soon(other.insist, partial(other.queue.withdraw, ["k"]))
+                await until(lambda: len(farm.told) == who_wait)
+                await farm.client.execute_command(*right)
+            assert farm.asked == Counter(["first", "second"])
+            assert worker.answered == 2
+            running.cancel_scope.cancel()
+
+
 async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coze_async._producer._SILENCE", 0.0)
     async with farm.producer() as producer, anyio.create_task_group() as tasks:
