@@ -18,7 +18,8 @@ from taskiq.kicker import AsyncKicker
 from coze_async._batch import STOP_ON, FanOut, Items, fan_out
 from coze_async._broker import LEAVING, TASK, ChatBroker
 from coze_async._config import Polling
-from coze_async._errors import CozeError
+from coze_async._errors import CozeError, DecodeError
+from coze_async._logging import shortened
 from coze_async._parcels import Answer, Parcel
 from coze_async._question import ChatItem, Question
 from coze_async._tally import TALLY
@@ -231,7 +232,7 @@ class Producer(AbstractAsyncContextManager["Producer"]):
             outcomes, stop = await self._broker.insist(partial(self._queue.outcomes, keys, self.run))
             for key, outcome in zip(keys, outcomes, strict=True):
                 if outcome is not None:
-                    number += self._over(key, Answer.from_json(outcome))
+                    number += self._over(key, _read(outcome))
             if stop is not None:
                 left = [key for key, outcome in zip(keys, outcomes, strict=True) if outcome is None]
                 withdrawn = await self._broker.insist(partial(self._queue.withdraw, left))
@@ -278,6 +279,23 @@ class _Waiting:
         self.over = anyio.Event()
         self.answer: Answer | None = None
         self.reason = ""
+
+
+def _read(outcome: bytes) -> Answer:
+    """Return what became of a question; what cannot be read is an error of this question, and of no other."""
+    try:
+        return Answer.from_json(outcome)
+    except Exception as error:  # noqa: BLE001 - whatever a worker of another version has written
+        return Answer(
+            None,
+            DecodeError(
+                f"The outcome that a worker has stored cannot be read ({type(error).__name__}: {error}). "
+                "Give producers and workers the same version of coze_async.",
+                body=shortened(outcome.decode("utf-8", "replace")),
+            ),
+            # Nobody knows; it may have cost.
+            attempts=1,
+        )
 
 
 def _unwrapped(answer: Answer) -> ChatResult:

@@ -10,7 +10,7 @@ Every change is one script, so it happens as a whole or not at all, and doing it
 does not know whether Redis has heard them says it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -240,7 +240,7 @@ class Queue:
         )
         for _, entries in found or ():
             for entry, fields in entries:
-                return Delivery(fields[b"key"].decode(), entry, fields[b"data"], 1)
+                return _delivery(entry, fields, 1)
         return None
 
     async def take_over(self) -> Delivery | None:
@@ -254,7 +254,7 @@ class Queue:
                 self.items, self.group, self.consumer, min_idle_time=self._lease, message_ids=[entry]
             )
             for found, fields in claimed:
-                return Delivery(fields[b"key"].decode(), found, fields[b"data"], row["times_delivered"] + 1)
+                return _delivery(found, fields, row["times_delivered"] + 1)
         return None
 
     async def claim(self, delivery: Delivery, owner: str, run: str) -> tuple[Claim, float]:
@@ -334,8 +334,8 @@ class Queue:
                 break
             for row in rows:
                 found: Any = await self._client.xrange(self.items, row["message_id"], row["message_id"])
-                key = found[0][1][b"key"].decode() if found else ""
-                await self.give_back(Delivery(key, row["message_id"], b"", 0), "")
+                fields = found[0][1] if found else {}
+                await self.give_back(_delivery(row["message_id"], fields, 0), "")
                 number += 1
         await self._client.xgroup_delconsumer(self.items, self.group, self.consumer)
         return number
@@ -367,6 +367,11 @@ class Queue:
             if isinstance(one, Exception):
                 raise one
         return said
+
+
+def _delivery(entry: bytes, fields: Mapping[bytes, bytes], count: int) -> Delivery:
+    """Return what stands in an entry; what somebody else has put there has no key and is no question."""
+    return Delivery(fields.get(b"key", b"").decode("utf-8", "replace"), entry, fields.get(b"data", b""), count)
 
 
 def stream_of(name: str) -> str:

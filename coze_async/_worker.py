@@ -156,7 +156,7 @@ class Worker:
         if delivery.count <= queue.rules.deliveries:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._shows_itself, delivery, owner)
-                answer = await self._asked(Parcel.from_json(parcel))
+                answer = await self._asked(parcel)
                 tasks.cancel_scope.cancel()
         error = answer.error
         stop = str(error) if error is not None and ends_batch(error) else ""
@@ -184,16 +184,20 @@ class Worker:
                 )  # fmt: skip
                 return
 
-    async def _asked(self, parcel: Parcel) -> Answer:
+    async def _asked(self, text: str) -> Answer:
         """Ask, and say what came of it. If it is cancelled, the chat is cancelled on the server too."""
-        asked = self._coze.chat.batch(
-            [ChatItem(parcel.message)],
-            bot_id=parcel.bot_id,
-            user_id=parcel.user_id,
-            polling=parcel.polling,
-            stop_on=(),
-            **cast("ChatOptions", parcel.options),
-        )
+        try:
+            parcel = Parcel.from_json(text)
+            asked = self._coze.chat.batch(
+                [ChatItem(parcel.message)],
+                bot_id=parcel.bot_id,
+                user_id=parcel.user_id,
+                polling=parcel.polling,
+                stop_on=(),
+                **cast("ChatOptions", parcel.options),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever somebody has put there, it must not end the worker
+            return Answer(None, error if isinstance(error, CozeError) else _unreadable(error))
         [outcome] = await asked.collect()
         return Answer(outcome.value, outcome.error, outcome.attempts, outcome.seconds)
 
@@ -202,4 +206,11 @@ def _given_up(times: int) -> CozeError:
     return CozeError(
         f"Given up: {times} workers that had this question fell silent, and its chats may have cost. Look at what it "
         "does to a worker: its log, and its memory."
+    )
+
+
+def _unreadable(error: Exception) -> CozeError:
+    return CozeError(
+        f"The worker cannot read this question ({type(error).__name__}: {error}), so it was not asked. Give producers "
+        "and workers the same version of coze_async."
     )

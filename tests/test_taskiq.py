@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateUsage=false
 
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
@@ -20,6 +21,7 @@ from coze_async import (
     ChatFailedError,
     ConfigurationError,
     CozeError,
+    DecodeError,
     Limits,
     Message,
     MessageObject,
@@ -32,6 +34,7 @@ from coze_async import (
     fan_out,
 )
 from coze_async._parcels import Answer, Parcel
+from coze_async._producer import _digest, _Waiting
 from coze_async._queue import Claim, Delivery, Put
 from coze_async._tally import TALLY, Tally
 from coze_async.emulator import ChatInput, Emulator, Failure, Refuse, Script
@@ -439,6 +442,69 @@ async def test_a_question_that_kills_its_workers_is_given_up(farm: Farm) -> None
         await farm.worker(rules=rules)
     assert failures
     assert not farm.asked
+
+
+@pytest.mark.parametrize(
+    ("parcel", "words"),
+    [
+        ("no JSON", r"cannot read this question \(JSONDecodeError"),
+        ('{"message": "q"}', r"cannot read this question \(KeyError: 'polling'"),
+        (
+            '{"message": "q", "bot_id": "b", "user_id": "u", "options": {"newer": 1}, "polling": null}',
+            "batch.. takes no newer.* the same version",
+        ),
+    ],
+)
+async def test_a_question_that_a_worker_cannot_read_is_an_error_of_that_question(
+    farm: Farm, parcel: str, words: str
+) -> None:
+    """It would end one worker after the other."""
+    worker = await farm.worker()
+    async with farm.producer("r") as producer:
+        producer._waiting["r:x"] = waiting = _Waiting()
+        await producer._brought("r:x", parcel)
+        waiting.parcel = parcel
+        producer._is_asked.set()
+        await waiting.over.wait()
+        assert waiting.answer is not None
+        assert re.search(words, str(waiting.answer.error))
+        assert type(waiting.answer.error) is CozeError
+        assert (await producer.ask("q", bot_id="b", user_id="u")).text
+    assert (worker.answered, worker.failed) == (1, 1)
+
+
+async def test_what_cannot_be_asked_like_this_is_an_error_of_that_question(farm: Farm) -> None:
+    worker = await farm.worker()
+    async with farm.producer() as producer:
+        with pytest.raises(ConfigurationError, match="auto_save_history=False keeps nothing on the server"):
+            await producer.ask("q", bot_id="b", user_id="u", polling=Polling(), auto_save_history=False)
+        assert (await producer.ask("q", bot_id="b", user_id="u")).text
+    assert (worker.answered, worker.failed) == (1, 1)
+
+
+async def test_what_somebody_else_has_put_into_the_stream_is_taken_out(farm: Farm) -> None:
+    for fields in ({"mine": "x"}, {"key": b"\xff", "data": "x"}, {"data": "x"}):
+        await farm.client.xadd(f"{{queue:{farm.queue}}}:items", fields)
+    silent = await farm.silent()
+    assert (await silent.queue.next(1.0)) is not None
+    assert await silent.queue.leave() == 1
+    await farm.worker()
+    await until(lambda: queue_is_empty(farm))
+    async with farm.producer() as producer:
+        assert (await producer.ask("q", bot_id="b", user_id="u")).text
+
+
+async def test_an_outcome_that_cannot_be_read_is_an_error_of_that_question(farm: Farm) -> None:
+    known = f"r:{_digest('q', Parcel('q', 'b', 'u').to_json())}"
+    await farm.client.set(f"{{queue:{farm.queue}}}:outcome:{known}", b'{"value": \xff')
+    async with (
+        farm.producer("r") as producer,
+        producer.batch(["q"], bot_id="b", user_id="u", key=str) as outcomes,
+    ):
+        [outcome] = [outcome async for outcome in outcomes]
+    with pytest.raises(DecodeError, match=r"cannot be read \(UnicodeDecodeError: .* the same version"):
+        outcome.unwrap()
+    assert outcome.may_have_started
 
 
 async def test_a_worker_that_finishes_answers_what_it_has_and_takes_nothing_more(farm: Farm) -> None:
