@@ -6,6 +6,7 @@ are forgotten. Time is the event loop's clock.
 """
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter, OrderedDict, deque
@@ -76,10 +77,11 @@ class Rate:
     guard: float | None = None
 
     def __post_init__(self) -> None:
-        if self.limit < 1 or not self.period > 0 or (self.guard is not None and self.guard < 0):
+        is_whole = isinstance(self.limit, int) and self.limit >= 1
+        if not is_whole or not 0 < self.period < math.inf or not 0 <= (self.guard or 0.0) < math.inf:
             raise ConfigurationError(
-                f"{self!r} lets nothing through: give a limit of 1 or more, a period above 0 "
-                "seconds, and a guard that is not negative; None in `Limits` means no limit."
+                f"{self!r} is no rate: give a limit of 1 or more that is a whole number, a period above 0 seconds, and "
+                "a guard that is not negative, both with an end; None in `Limits` means no limit."
             )
 
     @property

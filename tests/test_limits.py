@@ -5,10 +5,12 @@
 import contextlib
 import dataclasses
 import gc
+import math
 import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import anyio
 import pytest
@@ -568,10 +570,21 @@ def test_a_slot_of_nobody_can_be_given_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "period", "guard"), [(0, 60.0, None), (1, 0.0, None), (1, float("nan"), None), (1, 1.0, -0.1)]
+    ("limit", "period", "guard"),
+    [
+        (0, 60.0, None),
+        (2.5, 60.0, None),
+        (math.inf, 60.0, None),
+        (1, 0.0, None),
+        (1, math.nan, None),
+        (1, math.inf, None),
+        (1, 1.0, -0.1),
+        (1, 1.0, math.nan),
+        (1, 1.0, math.inf),
+    ],
 )
-def test_a_rate_that_lets_nothing_through_is_refused(limit: int, period: float, guard: float | None) -> None:
-    with pytest.raises(ConfigurationError, match="lets nothing through"):
+def test_what_is_no_rate_is_refused(limit: Any, period: float, guard: float | None) -> None:
+    with pytest.raises(ConfigurationError, match="is no rate: give a limit of 1 or more that is a whole number"):
         Rate(limit, period, guard)
 
 
