@@ -103,7 +103,7 @@ end
 
 local function join(line)
     call('ZADD', line, 'NX', now, me)
-    call('PEXPIRE', line, lease / 1000)
+    call('PEXPIRE', line, math.ceil(lease / 1000))
 end
 
 -- How many of this process are in each place, as far as this call has come.

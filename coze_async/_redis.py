@@ -90,10 +90,11 @@ class RedisScript:
                         raise
                 # A connection that lay idle may have been closed by the server; now there is a new one.
                 return await self._evaluated(keys, arguments)
-        except self._errors as error:
-            raise self._failed(error) from error
         except RuntimeError as error:
             raise self._misused(error) from error
+        except Exception as error:
+            # Whatever the client raises: RedisClusterException, for one, is no RedisError.
+            raise self._failed(error) from error
 
     async def _evaluated(self, keys: Sequence[str], arguments: Sequence[str | int]) -> list[int]:
         try:
@@ -111,9 +112,11 @@ class RedisScript:
         keys: Sequence[str],
         arguments: Sequence[str | int],
     ) -> Awaitable[list[int]]:
+        # A user may be called anything, half a surrogate pair included.
+        names = [key.encode("utf-8", "surrogatepass") for key in keys]
         if self._library == "coredis":
-            return command(script, keys=keys, args=arguments)
-        return command(script, len(keys), *keys, *arguments)
+            return command(script, keys=names, args=arguments)
+        return command(script, len(names), *names, *arguments)
 
     def _failed(self, error: Exception) -> TransportError:
         reason = str(error).strip().rstrip(".") or f"no answer within {self._timeout:g} s"

@@ -834,6 +834,49 @@ async def test_a_cluster_keeps_all_that_is_decided_together_in_one_place(
         assert limiter.statistics().turns == 3
 
 
+async def test_a_cluster_that_is_gone_is_a_redis_that_is_away(anyio_backend: str) -> None:
+    """RedisClusterException is no RedisError: it would end the limiter, and the program with it."""
+    server = RedisServer(is_cluster=True)
+    async with AsyncExitStack() as stack:
+        stack.callback(server.close)
+        server.start()
+        client: Any
+        if anyio_backend == "asyncio":
+            client = redis.asyncio.RedisCluster(host="127.0.0.1", port=server.port or 0)
+            stack.push_async_callback(client.aclose)
+        else:
+            client = await stack.enter_async_context(coredis.RedisCluster("127.0.0.1", server.port or 0))
+        async with RedisLimiter(client) as limiter:
+            await limiter.turn("chat", "u")
+            server.stop()
+            for _ in range(3):
+                with pytest.raises(TransportError, match="Nothing was sent to Coze"):
+                    await limiter.turn("chat", "u")
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "{x}", "茶", "half a pair \ud83d", "zero \0", "long " * 10_000])
+async def test_a_user_may_be_called_anything(shared: RedisServer, process: Connect, name: str) -> None:
+    async with process(shared, limits(chat=Rate(1, 60.0), chats_at_once=1, chats_per_conversation=1)) as limiter:
+        await limiter.turn("chat", name)
+        limiter.push_back("chat", name, 60.0)
+        (await limiter.conversation(name)).release()
+        (await limiter.slot(name)).release()
+        await limiter.turn("chat", f"{name}.")
+
+
+async def test_a_lease_may_be_any_number_of_seconds(shared: RedisServer, process: Connect) -> None:
+    async with process(shared, limits(chats_at_once=1), lease=10 / 3, timeout=1.0) as limiter:
+        first = await limiter.slot("u")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(limiter.slot, "u")
+            # It stands in line.
+            line = f"{limiter._prefix}:queue:user:u"
+            with anyio.fail_after(30):
+                while not shared.client.zcard(line):  # noqa: ASYNC110 - another process keeps it
+                    await anyio.sleep(0.005)
+            first.release()
+
+
 async def test_what_cannot_work_on_this_event_loop_is_said(
     shared: RedisServer, prefix: str, anyio_backend: str
 ) -> None:
