@@ -77,7 +77,12 @@ class Settings:
     @property
     def bad(self) -> Path:
         """Where the lines go that hold no question."""
-        return self.out.with_name(f"{self.out.name}.bad.jsonl")
+        return self.out.parent / f"{self.out.name}.bad.jsonl"
+
+    @property
+    def written(self) -> list[Path]:
+        """All files that are written or removed."""
+        return [self.out, self.bad, *([self.report] if self.report else [])]
 
     def limits(self, usual: Rate | None) -> Limits:
         """Return the limits of each user, with a rate for those who have not chosen one."""
@@ -92,6 +97,9 @@ class Settings:
 
 def answer_file(output: Output, settings: Settings) -> int:
     """Answer the questions of a file; returns the exit code."""
+    report = settings.report
+    if report is not None and report.resolve() in (settings.out.resolve(), settings.bad.resolve()):
+        raise UsageError(f"{report} is written with something else: give the report a name of its own.")
     if settings.broker is not None:
         needs_extra()
         if settings.rate is not None:
@@ -177,8 +185,8 @@ def _opened(settings: Settings) -> Generator[Questions]:
         path = Path(settings.source)
         if not path.is_file():
             raise UsageError(f"There is no file {settings.source}.")
-        for written in (settings.out, settings.report):
-            if written is not None and written.exists() and written.samefile(path):
+        for written in settings.written:
+            if written.exists() and written.samefile(path):
                 raise UsageError(f"{written} holds the questions: give another name for what is written.")
         yield Questions(path, kind, settings.encoding, settings.field, title=settings.source)
         return

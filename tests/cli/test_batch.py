@@ -224,6 +224,10 @@ def test_lines_without_a_question_go_to_a_file_of_their_own(folder: Path, emulat
         ([".", "--out", "a.jsonl"], "does not tell what is in it"),
         (["q.jsonl", "--out", "q.jsonl"], "q.jsonl holds the questions: give another name"),
         (["q.jsonl", "--out", "a.jsonl", "--report", "./q.jsonl"], "q.jsonl holds the questions"),
+        # Edited in its place, it would be removed: there are no bad lines any more.
+        (["b.jsonl.bad.jsonl", "--out", "b.jsonl", "--no-resume"], "b.jsonl.bad.jsonl holds the questions"),
+        (["q.jsonl", "--out", "a.jsonl", "--report", "./a.jsonl"], "give the report a name of its own"),
+        (["q.jsonl", "--out", "a.jsonl", "--report", "a.jsonl.bad.jsonl"], "give the report a name of its own"),
         (["q.json", "--out", "a.jsonl"], "give --format jsonl, csv, text"),
         (["-", "--out", "a.jsonl"], "Stdin does not tell what is in it"),
         (["q.jsonl", "--out", "."], ". is no file"),
@@ -239,6 +243,7 @@ def test_wrong_usage_is_told_before_anything_is_asked(
 ) -> None:
     put("q.jsonl", "a")
     put("q.json", "a")
+    put("b.jsonl.bad.jsonl", "a")
     Path("letter.txt").write_text("Dear friend\n", encoding="utf-8")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["batch", *arguments]) == 2
