@@ -61,7 +61,7 @@ def item_of(line: int, message: Any, fields: Mapping[str, Any]) -> ChatItem:
     asked = {name: fields[name] for name in (*_IDS, *JSON_FIELDS) if fields.get(name) not in (None, "")}
     extra = {name: value for name, value in fields.items() if name not in ("id", *_IDS, *JSON_FIELDS)}
     return ChatItem(
-        message=_message(message, has_context="additional_messages" in asked),
+        message=_message(message, has_context=bool(asked.get("additional_messages"))),
         **{name: _id(name, asked.get(name)) for name in _IDS},
         additional_messages=_context(asked.get("additional_messages")),
         custom_variables=_texts("custom_variables", asked.get("custom_variables")),
@@ -108,7 +108,13 @@ def _id(name: str, value: Any) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise NoQuestionError(f"{name} is {_shown(value)}: it must be a text")
-    return str(value).strip()
+    text = str(value).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # The file of answers could not name it.
+        raise NoQuestionError(f"{name} holds half a character: one part of a surrogate pair") from None
+    return text
 
 
 def _context(value: Any) -> Sequence[Message] | None:

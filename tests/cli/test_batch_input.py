@@ -204,6 +204,7 @@ def test_a_file_in_another_encoding_is_refused(content: bytes, encoding: str, wo
         ('" \\n"', "the question is empty"),
         ('{"message": null}', "the question is empty"),
         ('{"message": []}', "the question is empty"),
+        ('{"message": "", "additional_messages": []}', "the question is empty"),
         ('{"message": 7}', "the question is 7: it must be a text, or a list of pieces"),
         ('{"message": ["a"]}', 'a piece of the question is "a": write {"type": "image"'),
         ('{"message": [{"text": "a"}]}', 'a piece of the question is {"text": "a"}'),
@@ -216,6 +217,7 @@ def test_a_file_in_another_encoding_is_refused(content: bytes, encoding: str, wo
         ('{"message": "a", "additional_messages": ["b"]}', 'additional_messages holds "b": write {"role": "user"'),
         ('{"message": "a", "additional_messages": {"role": "system", "content": "b"}}', "additional_messages holds"),
         ('{"message": "\\ud800"}', "it holds half a character"),
+        ('{"message": "a", "id": "\\ud800"}', "id holds half a character"),
         ('{"message": [{"kind": "' + "x" * 90 + '"}]}', "…: write"),
     ],
 )
