@@ -10,7 +10,7 @@ from coze_async._chat_stream import ChatStream, chat_failed
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
-from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError
+from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError, RequestTimeoutError
 from coze_async._exchange import Request
 from coze_async._limits import Slot
 from coze_async._logging import log
@@ -184,7 +184,8 @@ class ChatResource(Resource):
                 async for outcome in outcomes:
                     print(outcome.item, outcome.value.text if outcome.is_ok else outcome.error)
 
-        Each user's limits hold. Leaving the block cancels the chats that still run, on the server too.
+        Each user's limits hold. Leaving the block cancels the chats that still run, on the server too, and so does a
+        time-out. A chat that goes on after another error is `outcome.error.chat`.
 
         Args:
             items: Texts, Messages, lists of MessageObject, or ChatItems, which may have a bot and a user of their own.
@@ -334,13 +335,23 @@ class ChatResource(Resource):
         return arguments
 
     async def _read(self, arguments: Mapping[str, Any]) -> ChatResult:
-        """Read a stream to its end; if the caller is cancelled, the remote chat is cancelled too."""
+        """Read a stream to its end.
+
+        If the caller is cancelled or the time is up, the remote chat is cancelled; after another error its answer can
+        still be fetched. So it is with one that is polled.
+        """
         stream = self._stream(**arguments)
         try:
             return await stream.result()
         except anyio.get_cancelled_exc_class():
             if stream.chat_id:
-                await self._cancel_quietly(Chat(id=stream.chat_id, conversation_id=stream.conversation_id))
+                await self._cancel_quietly(_chat_of(stream))
+            raise
+        except CozeError as error:
+            if stream.chat_id and error.chat is None:
+                chat = error.chat = _chat_of(stream)
+                has_canceled = isinstance(error, RequestTimeoutError) and await self._cancel_quietly(chat)
+                error.add_note(f"The chat {chat.id} has been asked to cancel." if has_canceled else _goes_on(chat))
             raise
 
     async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
@@ -362,10 +373,7 @@ class ChatResource(Resource):
                 if seen and error.chat is None:
                     # Its answer can still be fetched; without the ids it would be lost.
                     error.chat = seen[-1]
-                    error.add_note(
-                        f"The chat {seen[-1].id} of the conversation {seen[-1].conversation_id} was started and may go "
-                        "on: look again with coze.chat.retrieve(...), or stop it with coze.chat.cancel(...)."
-                    )
+                    error.add_note(_goes_on(seen[-1]))
                 raise
             finally:
                 slot.release()
@@ -416,3 +424,14 @@ class ChatResource(Resource):
 
 _CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
 _LOOK = ChatResource.retrieve.endpoint  # type: ignore[attr-defined]
+
+
+def _chat_of(stream: ChatStream) -> Chat:
+    return Chat(id=stream.chat_id, conversation_id=stream.conversation_id)
+
+
+def _goes_on(chat: Chat) -> str:
+    return (
+        f"The chat {chat.id} of the conversation {chat.conversation_id} was started and may go on: look again with "
+        "coze.chat.retrieve(...), or stop it with coze.chat.cancel(...)."
+    )

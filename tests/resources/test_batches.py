@@ -20,8 +20,11 @@ from coze_async import (
     Polling,
     QuotaError,
     Rate,
+    RequestTimeoutError,
     ServerError,
     StreamInterruptedError,
+    StreamProtocolError,
+    Timeouts,
     WorkflowError,
 )
 from coze_async.emulator import (
@@ -34,6 +37,7 @@ from coze_async.emulator import (
     Node,
     Script,
     Stall,
+    TruncatedJson,
     Usage,
     WorkflowInput,
     WorkflowScript,
@@ -170,6 +174,39 @@ async def test_chats_that_nobody_waits_for_any_more_are_cancelled_on_the_server(
         await anyio.sleep(5.0)
     assert [found.status for found in emulator.chats.values()] == ["canceled"] * 5
     assert emulator.open_streams == 0
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+async def test_a_chat_whose_time_is_up_is_cancelled_on_the_server_too(emulator: Emulator, *, cancels: bool) -> None:
+    emulator.bot("slow", Script("one two three four", pace=100.0))
+    if not cancels:
+        emulator.fail(Code(5000), on="POST /v3/chat/cancel", times=None)
+    async with coze_at(emulator) as coze:
+        hasty = coze.with_options(timeouts=Timeouts(idle=5.0))
+        (outcome,) = await hasty.chat.batch(["Hi"], bot_id="slow", user_id="u").collect()
+    assert isinstance(outcome.error, RequestTimeoutError)
+    ((chat_id, found),) = emulator.chats.items()
+    assert found.status == ("canceled" if cancels else "in_progress")
+    assert outcome.error.chat is not None
+    assert outcome.error.chat.id == chat_id
+    assert ("has been asked to cancel" if cancels else "may go on: look again") in outcome.error.__notes__[0]
+
+
+async def test_a_chat_that_could_not_be_read_is_named_and_can_be_fetched(emulator: Emulator) -> None:
+    """What it wrote is paid for, and cancelling it would lose it."""
+    emulator.fail(TruncatedJson(after=4), on="POST /v3/chat")
+    async with coze_at(emulator) as coze:
+        (outcome,) = await coze.chat.batch(["Hi"], bot_id="b", user_id="u").collect()
+        assert isinstance(outcome.error, StreamProtocolError)
+        assert outcome.may_have_started
+        chat = outcome.error.chat
+        assert chat is not None
+        assert f"The chat {chat.id} of the conversation {chat.conversation_id}" in outcome.error.__notes__[0]
+        # Of what the script takes, 2 s, all have passed.
+        await anyio.sleep(3.0)
+        assert (await coze.chat.retrieve(conversation_id=chat.conversation_id, chat_id=chat.id)).is_over
+        said = await coze.chat.messages.list(conversation_id=chat.conversation_id, chat_id=chat.id)
+    assert "You said: Hi" in [message.content for message in said]
 
 
 async def test_a_chat_that_is_not_known_yet_cannot_be_cancelled(emulator: Emulator) -> None:
