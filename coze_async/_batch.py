@@ -35,6 +35,9 @@ Items = Iterable[I] | AsyncIterable[I]
 STOP_ON: Final = (QuotaError, AuthenticationError, PermissionDeniedError)
 """What ends a batch by default: the next item would meet it too."""
 
+# How long the items may take to close what they have open, in seconds.
+_CLOSING = 2.0
+
 _END: Any = object()
 
 
@@ -126,8 +129,11 @@ class FanOut(Generic[I, R]):
         self._function = function
         self._items: Iterator[I] | None = None
         self._async_items: AsyncIterator[I] | None = None
+        self._owns_items = False
         if isinstance(items, AsyncIterable):
             self._async_items = aiter(items)
+            # What `__aiter__` has made nobody else knows of; what was given as an iterator is not ours to end.
+            self._owns_items = self._async_items is not items
         else:
             self._items = iter(items)
         self._limit = limit
@@ -167,10 +173,21 @@ class FanOut(Generic[I, R]):
         tasks = cast("TaskGroup", self._tasks)
         self._is_over = True
         tasks.cancel_scope.cancel()
-        # The group is not shown the error of the block: it would wrap it.
-        await tasks.__aexit__(None, None, None)
+        try:
+            # The group is not shown the error of the block: it would wrap it.
+            await tasks.__aexit__(None, None, None)
+        finally:
+            await self._let_go()
         if error is None and self._fatal is not None:
             raise self._fatal
+
+    async def _let_go(self) -> None:
+        """End the items if nobody else can, and keep them no longer."""
+        items, self._items, self._async_items = self._async_items, None, None
+        close = getattr(items, "aclose", None)
+        if self._owns_items and close is not None:
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await close()
 
     def __aiter__(self) -> Self:
         if self._tasks is None:
@@ -339,7 +356,8 @@ def fan_out(
 
     Args:
         function: Takes one item.
-        items: Anything that can be iterated, also asynchronously or without an end.
+        items: Anything that can be iterated, also asynchronously or without an end. A generator stays yours: after an
+            early end it can be gone on with, and `contextlib.aclosing` closes an async one.
         limit: How many at a time.
         ordered: Hand them out in the order of the items; then up to `2 * limit` are taken ahead of the one that is due.
         stop_on: Errors that end the batch: no more items are taken, and what runs goes on to its end. A chat or run

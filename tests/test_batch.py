@@ -5,7 +5,7 @@ import gc
 import itertools
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -312,6 +312,34 @@ async def test_leaving_early_cancels_the_rest_and_waits_for_its_clean_up(source:
     assert work.running == 0
     assert sorted(work.cleaned_up) == sorted(set(work.begun) - {0})
     assert anyio.current_time() - began == pytest.approx(1.5, abs=1e-3)
+
+
+async def test_leaving_early_closes_what_the_items_had_opened() -> None:
+    closed: list[str] = []
+
+    async def numbers(name: str) -> AsyncGenerator[int]:
+        try:
+            for number in itertools.count():
+                yield number
+        finally:
+            await anyio.sleep(1.0)
+            closed.append(name)
+
+    class Table:
+        def __aiter__(self) -> AsyncIterator[int]:
+            return numbers("a table's")
+
+    async with fan_out(at_once, Table(), limit=3) as outcomes:
+        await anext(outcomes)
+    assert closed == ["a table's"]
+    # What was given as a generator can be gone on with, as one that is not async can.
+    mine = numbers("mine")
+    async with fan_out(at_once, mine, limit=3) as outcomes:
+        await anext(outcomes)
+        await anyio.sleep(1.0)
+    assert closed == ["a table's"]
+    assert await anext(mine) == 4
+    await mine.aclose()
 
 
 async def test_an_error_of_the_block_comes_out_as_it_is() -> None:
