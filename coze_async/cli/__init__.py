@@ -25,4 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except KeyboardInterrupt:
+        # All that it needs takes half a second to load.
+        return 130
     return run(sys.argv[1:] if arguments is None else arguments)

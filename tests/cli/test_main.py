@@ -84,6 +84,17 @@ def test_another_module_that_is_missing_is_no_question_of_extras(monkeypatch: py
         main(["chat", "hi"])
 
 
+def test_ctrl_c_while_it_is_being_loaded_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "coze_async.cli._app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "coze_async.cli._app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    assert main(["chat", "hi"]) == 130
+
+
 def test_python_can_run_it_as_a_module() -> None:
     with process(["--version"]) as command:
         out, err = command.communicate(timeout=20)
