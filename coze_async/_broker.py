@@ -31,7 +31,7 @@ from coze_async._errors import ConfigurationError, CozeError, TransportError
 from coze_async._logging import log
 from coze_async._queue import Delivery, Put, Queue, Rules, stream_of
 
-__all__ = ["LEAVING", "TASK", "ChatBroker"]
+__all__ = ["LEAVING", "TASK", "ChatBroker", "plain"]
 
 T = TypeVar("T")
 
@@ -243,6 +243,14 @@ class ChatBroker(RedisStreamBroker):
             seconds = anyio.current_time() - self._away_since
             self._away_since = None
             self.tell(f"Redis at {self.url} answers again, after {seconds:.1f} s.")
+
+
+def plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error of ours that a group is about; the group itself if there is none."""
+    found = group.subgroup(CozeError)
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return group if found is None else found
 
 
 def _without_password(url: str) -> str:

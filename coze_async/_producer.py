@@ -16,7 +16,7 @@ from taskiq.exceptions import SendTaskError
 from taskiq.kicker import AsyncKicker
 
 from coze_async._batch import STOP_ON, FanOut, Items, fan_out
-from coze_async._broker import LEAVING, TASK, ChatBroker
+from coze_async._broker import LEAVING, TASK, ChatBroker, plain
 from coze_async._config import Polling
 from coze_async._errors import CozeError, DecodeError
 from coze_async._logging import shortened
@@ -79,6 +79,8 @@ class Producer(AbstractAsyncContextManager["Producer"]):
             # The error of the block is not shown to the group, which would wrap it; a cancellation is its business.
             is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
             await tasks.__aexit__(*((kind, error, traceback) if is_cancelled else (None, None, None)))
+        except BaseExceptionGroup as group:
+            raise plain(group) from None
         finally:
             await self._taken_back(list(self._waiting))
             for key in self._waiting:

@@ -11,7 +11,7 @@ from taskiq import Context, TaskiqDepends
 from taskiq.receiver import Receiver
 
 from coze_async._batch import ends_batch
-from coze_async._broker import LEAVING, TASK, ChatBroker
+from coze_async._broker import LEAVING, TASK, ChatBroker, plain
 from coze_async._client import AsyncCoze
 from coze_async._errors import ConfigurationError, CozeError
 from coze_async._logging import log
@@ -88,7 +88,7 @@ class Worker:
         """Answer until told to finish. If it is cancelled, it gives back what is in hand.
 
         Raises:
-            ConfigurationError: what is at the address is no Redis that can be used.
+            ConfigurationError: what is at the address is no Redis that can be used, or not any more.
             TransportError: no Redis was there when it began.
         """
         broker = self._broker
@@ -105,6 +105,8 @@ class Worker:
                 # Any event does that can be waited for and asked.
                 await receiver.listen(cast("Any", self._finishing))
                 self._tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise plain(group) from None
         finally:
             with anyio.CancelScope(shield=True):
                 with anyio.move_on_after(LEAVING):

@@ -816,6 +816,39 @@ async def test_a_redis_that_is_full_or_moves_is_waited_for(
             running.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("command", ["xclaim", "mget"])
+async def test_a_redis_that_refuses_for_good_is_one_error(emulator: Emulator, command: str) -> None:
+    """The one is what a worker needs for each item, the other what a producer needs for the outcomes."""
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            await farm.client.execute_command("ACL", "SETUSER", "default", f"-{command}")
+            errors: list[Exception] = []
+
+            async def work() -> None:
+                try:
+                    coze = AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport())
+                    async with coze:
+                        await Worker(farm.broker(), coze).run()
+                except Exception as error:  # noqa: BLE001 - what it is, is the question
+                    errors.append(error)
+
+            async def produce() -> None:
+                try:
+                    async with farm.producer() as producer:
+                        await producer.ask("q", bot_id="b", user_id="u")
+                except Exception as error:  # noqa: BLE001 - what it is, is the question
+                    errors.append(error)
+
+            running.start_soon(work)
+            running.start_soon(produce)
+            await until(lambda: errors)
+            running.cancel_scope.cancel()
+    assert [type(error) for error in errors] == [ConfigurationError]
+    assert "refuses what a queue needs: " in str(errors[0])
+
+
 async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coze_async._producer._SILENCE", 0.0)
     async with farm.producer() as producer, anyio.create_task_group() as tasks:
