@@ -13,6 +13,7 @@ import httpx
 from coze_async._fast import FastTransport
 from coze_async._fast._answer import Answer
 from coze_async._fast._connection import Connection
+from coze_async._fast._tls import Tls
 
 __all__ = ["OK", "Server", "Told", "Visitor", "Wire", "client", "no_context", "saying", "serving", "spoken"]
 
@@ -175,11 +176,14 @@ class Told:
 
 
 def unconnected(
-    *, freed: Callable[[Connection], None] = lambda _: None, lost: Callable[[Connection], None] = lambda _: None
+    *,
+    freed: Callable[[Connection], None] = lambda _: None,
+    lost: Callable[[Connection], None] = lambda _: None,
+    tls: Tls | None = None,
 ) -> Connection:
     """Return a connection without a socket."""
-    buffer = memoryview(bytearray(262144))
-    return Connection(("http", "a", 80, "a"), asyncio.get_running_loop(), buffer, freed=freed, lost=lost)
+    origin, buffer = ("http", "a", 80, "a"), memoryview(bytearray(262144))
+    return Connection(origin, asyncio.get_running_loop(), buffer, freed=freed, lost=lost, tls=tls)
 
 
 def receive(connection: Connection, data: bytes) -> None:

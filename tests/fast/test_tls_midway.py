@@ -1,6 +1,5 @@
 """What TLS says once it stands, and be it in the middle of an answer: tickets, new keys, questions, alarms."""
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -15,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from raw_http import OK, Wire, client
+from raw_http import OK, Wire, client, receive, unconnected
 
 pytest.importorskip("cryptography")
 
@@ -38,22 +37,16 @@ class Secured:
         self.server = server.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.kept: list[Connection] = []
         self.wire = Wire()
-        self.connection = Connection(
-            ("https", "127.0.0.1", 443, "127.0.0.1"),
-            asyncio.get_running_loop(),
-            freed=self.kept.append,
-            lost=lambda _: None,
-            tls=Tls(trusting, "127.0.0.1"),
-        )
+        self.connection = unconnected(freed=self.kept.append, tls=Tls(trusting, "127.0.0.1"))
         self.connection.connection_made(self.wire)
 
     def asked(self) -> "Secured":
         """Shake hands, and let the client ask for something."""
         while not self._is_done():
-            self.connection.data_received(self._outgoing.read())
+            receive(self.connection, self._outgoing.read())
         if self.server.version() == "TLSv1.2":
             # There the server speaks last.
-            self.connection.data_received(self._outgoing.read())
+            receive(self.connection, self._outgoing.read())
         self.connection.begin(b"GET", b"GET / HTTP/1.1\r\n\r\n")
         return self
 
@@ -118,7 +111,7 @@ async def test_packets_are_the_same_wherever_they_are_cut(authority: Authority, 
         secured = Secured(context, trusting).asked()
         packets = secured.said(*pieces, farewell=True)
         for begin in range(0, len(packets), step):
-            secured.connection.data_received(packets[begin : begin + step])
+            receive(secured.connection, packets[begin : begin + step])
         assert await secured.answer() == b"hello world"
         # The farewell was heard.
         assert not secured.wire.is_open
@@ -131,7 +124,7 @@ async def test_an_answer_keeps_its_connection_if_only_tickets_come_beside_it(
     secured = Secured(speaking(authority, version), authority.trusting()).asked()
     assert secured.heard() == b"GET / HTTP/1.1\r\n\r\n"
     for _ in range(3):
-        secured.connection.data_received(secured.said(HELLO))
+        receive(secured.connection, secured.said(HELLO))
         assert await secured.answer() == b"hello"
         secured.connection.begin(b"GET", b"GET /again HTTP/1.1\r\n\r\n")
         assert secured.heard() == b"GET /again HTTP/1.1\r\n\r\n"
@@ -151,13 +144,13 @@ async def test_a_server_may_ask_in_the_middle_of_its_answer_who_is_there(
         trusting.load_cert_chain(authority.pair(LOCALHOST))
     secured = Secured(context, trusting).asked()
     connection = secured.connection
-    connection.data_received(secured.said(OK + b"Content-Length: 12\r\n\r\none "))
+    receive(connection, secured.said(OK + b"Content-Length: 12\r\n\r\none "))
     secured.server.verify_client_post_handshake()
-    connection.data_received(secured.said(b"two "))
+    receive(connection, secured.said(b"two "))
     assert secured.heard() == b"GET / HTTP/1.1\r\n\r\n"
     assert secured.heard() == b"", "the client's own answer is none of the request"
     assert bool(secured.server.getpeercert(binary_form=True)) == has_certificate
-    connection.data_received(secured.said(b"four"))
+    receive(connection, secured.said(b"four"))
     assert await secured.answer() == b"one two four"
     assert secured.kept == [connection]
 
@@ -173,7 +166,7 @@ async def test_an_answer_is_whole_if_the_server_breaks_off_behind_it(
     secured = Secured(speaking(authority, version), authority.trusting()).asked()
     packets, alarm = secured.said(HELLO), secured.alarm()
     for packet in (packets, alarm) if is_late else (packets + alarm,):
-        secured.connection.data_received(packet)
+        receive(secured.connection, packet)
     assert await secured.answer() == b"hello"
     assert not secured.kept
     assert not secured.wire.is_open
@@ -187,7 +180,7 @@ async def test_what_came_before_the_server_broke_off_is_handed_out_before_the_er
     secured = Secured(speaking(authority, version), authority.trusting()).asked()
     packets, alarm = secured.said(OK + b"Content-Length: 9\r\n\r\n", b"part"), secured.alarm()
     for packet in (packets, alarm) if is_late else (packets + alarm,):
-        secured.connection.data_received(packet)
+        receive(secured.connection, packet)
     await secured.connection.answered(None)
     answer = Answer(secured.connection, None)
     assert await anext(answer) == b"part"
@@ -201,10 +194,10 @@ async def test_a_server_that_breaks_off_while_nothing_is_asked_costs_the_connect
     authority: Authority, version: ssl.TLSVersion
 ) -> None:
     secured = Secured(speaking(authority, version), authority.trusting()).asked()
-    secured.connection.data_received(secured.said(HELLO))
+    receive(secured.connection, secured.said(HELLO))
     assert await secured.answer() == b"hello"
     assert secured.kept == [secured.connection]
-    secured.connection.data_received(secured.alarm())
+    receive(secured.connection, secured.alarm())
     assert not secured.connection.is_open
     assert secured.connection.error is None
 
@@ -218,7 +211,7 @@ async def test_a_server_that_wants_a_certificate_says_so_in_the_handshake_or_beh
         secured = Secured(context, authority.trusting())
         with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
             secured.asked()
-        secured.connection.data_received(secured.said())
+        receive(secured.connection, secured.said())
         with pytest.raises(kind, match="alert"):
             await secured.connection.secured()
         assert not secured.wire.is_open
