@@ -240,13 +240,15 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         """Decode what is no plain message."""
         given_name, data, _ = event
         name = given_name.lower()
-        if (chat_class := _CHAT_EVENTS.get(name)) is not None and (chat := _whole_chat(data)) is not None:
+        chat_class = _CHAT_EVENTS.get(name)
+        if chat_class is not None and (chat := _whole_chat(data)) is not None:
             return self._told(chat_class, name.decode(), chat)
         text = data.decode("utf-8", "replace")
         facts = json_object(text)
         if not name or (name not in _KNOWN_CHAT_EVENTS and isinstance(facts.get("event"), str)):
             # The page of Coze Plus repeats the name in the data; some of its samples have it only there.
             name = (json_text(facts.get("event")) or "").lower().encode()
+            chat_class = _CHAT_EVENTS.get(name)
         if name in _ERROR_EVENTS:
             raise self._reported(text, facts)
         if name in _DONE_EVENTS:
@@ -257,7 +259,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             return StreamDone(event=name.decode(), debug_url=json_text(facts.get("debug_url")))
         if name == b"ping":
             return None
-        if (chat_class := _CHAT_EVENTS.get(name)) is not None:
+        if chat_class is not None:
             if not facts and data.strip() not in (b"", b"{}"):
                 raise ValueError("no JSON object")
             return self._chat(chat_class, name.decode(), facts)

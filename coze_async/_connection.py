@@ -137,6 +137,11 @@ class OpenStream:
         if self._closer is not None:
             await anext(self._closer)
 
+    @property
+    def is_here(self) -> bool:
+        """True if the next piece surely takes no time."""
+        return self._body.is_here
+
     async def next(self, seconds: float | None) -> bytes:
         """Return the next piece; StopAsyncIteration at the end.
 

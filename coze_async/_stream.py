@@ -173,7 +173,8 @@ class EventStream(ABC, Generic[E, R]):
             await self._begin()
             return []
         try:
-            piece = await opened.next(self._patience() if self._is_timed else None)
+            # A look at the clock costs more than a piece that is here.
+            piece = await opened.next(self._patience() if self._is_timed and not opened.is_here else None)
         except StopAsyncIteration:
             if self._closed:
                 raise
