@@ -1,78 +1,24 @@
-"""Bodies on their way out and in, and what must be given back when they end."""
+"""Bodies on their way out, open streams, and what must be given back when they end."""
 
 import math
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable
 from typing import TypeVar
 
 import anyio
 import httpx
 
+from coze_async._body import Body
 from coze_async._errors import ConfigurationError, TransportError
 from coze_async._exchange import BodyReader
 from coze_async._limits import Slot
 
-__all__ = ["Body", "OpenStream", "Outgoing", "plain_headers", "within"]
+__all__ = ["OpenStream", "Outgoing", "within"]
 
 T = TypeVar("T")
 
-# How long closing may wait for a peer, in seconds.
-_CLOSING = 2.0
 # How long the rest of a finished stream may take, in seconds; longer, and the connection is thrown away.
 _DRAINING = 1.0
-
-
-def plain_headers(headers: httpx.Headers) -> dict[str, str]:
-    """Return headers with names in lower case, to be looked at more than once: httpx looks through all each time."""
-    plain: dict[str, str] = {}
-    for raw_name, raw_value in headers.raw:
-        name, value = raw_name.lower().decode("latin-1"), raw_value.decode("utf-8", "replace")
-        plain[name] = f"{plain[name]}, {value}" if name in plain else value
-    return plain
-
-
-class Body:
-    """The body of a response in pieces. Closing it early throws the connection away; reading on keeps it.
-
-    Attributes:
-        response: Whose body it is.
-        headers: Of the response, with names in lower case.
-        next: Returns the next piece when awaited; StopAsyncIteration at the end.
-    """
-
-    __slots__ = ("_pieces", "has_ended", "headers", "next", "response")
-
-    def __init__(self, response: httpx.Response, headers: Mapping[str, str]) -> None:
-        self.response: httpx.Response = response
-        self.headers: Mapping[str, str] = headers
-        # Set by who has read to the end: then there is nothing to wait for, and nothing to end from the inside.
-        self.has_ended: bool = False
-        # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
-        stream = response.stream
-        encoded = "content-encoding" in headers or not isinstance(stream, httpx.AsyncByteStream)
-        self._pieces: AsyncIterator[bytes] = response.aiter_bytes() if encoded else aiter(stream)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        self.next: Callable[[], Awaitable[bytes]] = self._pieces.__anext__
-
-    @property
-    def is_here(self) -> bool:
-        """True if the next step surely takes no time; a transport that does not say so is waited for."""
-        return getattr(self._pieces, "is_here", False)
-
-    async def aclose(self) -> None:
-        """Let go of the connection."""
-        if self.has_ended:
-            await self.response.aclose()
-            return
-        with anyio.move_on_after(_CLOSING, shield=True):
-            await self.response.aclose()
-            # httpx reads through generators within generators. Left as they are, trio would warn of each; reading on
-            # from what is now closed ends them from the inside.
-            for _ in range(4096):
-                try:
-                    await anext(self._pieces)
-                except (StopAsyncIteration, httpx.HTTPError, anyio.ClosedResourceError, RuntimeError):
-                    # RuntimeError: httpx knows that it is closed, or another task still reads and ends them itself.
-                    break
 
 
 class Outgoing(httpx.AsyncByteStream):

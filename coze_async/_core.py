@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 
+from coze_async._body import Body
 from coze_async._config import Options
-from coze_async._connection import Body, OpenStream, Outgoing, plain_headers, within
+from coze_async._connection import OpenStream, Outgoing, within
 from coze_async._encoding import query_string
 from coze_async._envelope import content_type_of, logid_of, open_envelope
 from coze_async._errors import (
@@ -258,7 +259,7 @@ class Core:
         body = await self._sent(request, attempt, "text/event-stream", "first_event")
         # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
         kinds = ("text/event-stream", "text/plain", "")
-        if body.response.status_code < 300 and content_type_of(body.headers) in kinds:
+        if body.status < 300 and content_type_of(body.headers) in kinds:
             return body, attempt.began
         raise await self._other_answer(request, attempt, body, "a stream")
 
@@ -266,7 +267,7 @@ class Core:
         """Make one attempt and return the open body of a file."""
         body = await self._sent(request, attempt, "*/*", "idle")
         kind = content_type_of(body.headers)
-        if body.response.status_code < 300 and not (kind.startswith("text/") or kind.endswith("json")):
+        if body.status < 300 and not (kind.startswith("text/") or kind.endswith("json")):
             return body, attempt.began
         raise await self._other_answer(request, attempt, body, "a file")
 
@@ -322,15 +323,14 @@ class Core:
         seconds = getattr(timeouts, limit)
         reading = timeouts.idle if session.watches_reading and self.transport_is_patient else None
         try:
-            answer = session.send(
+            answer = await session.send(
                 request.method,
                 f"{request.path}{query}",
                 headers,
                 body,
                 {"connect": timeouts.connect, "read": reading, "write": timeouts.write, "pool": timeouts.pool},
+                None if limit == "idle" and self.watches_idle else seconds,
             )
-            watched = limit == "idle" and self.watches_idle
-            response = await (answer if watched else within(answer, seconds, outgoing))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             if outgoing is not None and outgoing.has_failed:
                 raise
@@ -339,10 +339,9 @@ class Core:
             if isinstance(error, TimeoutError | httpx.ReadTimeout):
                 raise self._timed_out(request, limit, seconds, is_whole=is_whole) from error
             raise self._failed(request, error, is_whole=is_whole) from error
-        attempt.status = response.status_code
-        headers = plain_headers(response.headers)
-        attempt.logid = logid_of(headers)
-        return Body(response, headers)
+        attempt.status = answer.status
+        attempt.logid = logid_of(answer.headers)
+        return answer
 
     async def _whole(self, body: Body, request: Request) -> bytes:
         pieces: list[bytes] = []
@@ -417,7 +416,7 @@ class Core:
 
     def _checked(self, request: Request, attempt: "_Attempt", body: Body, content: bytes) -> Reply:
         """Return the answer if it is none of the forms of an error; those are raised."""
-        status, kind = body.response.status_code, content_type_of(body.headers)
+        status, kind = body.status, content_type_of(body.headers)
         if status < 300 and kind == "text/event-stream":
             return Reply(status, kind, content, None, attempt.logid)
         envelope = open_envelope(status, body.headers, content)

@@ -12,6 +12,8 @@ import httpx
 from anyio.lowlevel import RunVar
 
 from coze_async._auth import Auth
+from coze_async._body import Body
+from coze_async._connection import Outgoing, within
 from coze_async._exchange import Exchange
 from coze_async._limits import Limiter
 from coze_async._logging import guard_httpx_log
@@ -131,9 +133,10 @@ class Session:
         method: str,
         target: str,
         headers: dict[str, str],
-        body: bytes | httpx.AsyncByteStream | None,
+        body: bytes | Outgoing | None,
         timeouts: dict[str, float | None],
-    ) -> Awaitable[httpx.Response]:
+        first: float | None,
+    ) -> Awaitable[Body]:
         """Send a request, and return when awaited the answer with its body unread.
 
         Args:
@@ -142,11 +145,29 @@ class Session:
             headers: All that are to be sent, but those of the connection.
             body: A stream has its length in the headers, or is sent in chunks.
             timeouts: As httpx has them in the extensions of a request.
+            first: Seconds until the head of the answer has to be there, from the last piece that is sent; None if the
+                transport sees to that. It ends the wait by a TimeoutError, or an httpx.ReadTimeout.
         """
         client = self.client()
         shortcut = self._shortcut
-        if shortcut is not None and shortcut.is_open:
-            return shortcut.send(method, target, headers, body, timeouts)
+        if shortcut is None or not shortcut.is_open:
+            answer = self._sent_by(client, method, target, headers, body, timeouts)
+        else:
+            if first is not None and shortcut.is_connected and not isinstance(body, Outgoing):
+                # Nothing else takes time, so that it needs no timer of its own.
+                timeouts["first"], first = first, None
+            answer = shortcut.send(method, target, headers, body, timeouts)
+        return answer if first is None else within(answer, first, body if isinstance(body, Outgoing) else None)
+
+    async def _sent_by(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes | Outgoing | None,
+        timeouts: dict[str, float | None],
+    ) -> Body:
         message = client.build_request(
             method,
             _url(f"{self.base_url}{target}"),
@@ -154,10 +175,10 @@ class Session:
             headers=headers,
             extensions={"timeout": timeouts},
         )
-        if body is not None and not isinstance(body, bytes):
+        if isinstance(body, Outgoing):
             # As it is, without the generator that httpx would put around it.
             message.stream = body
-        return client.send(message, stream=True)
+        return Body.of(await client.send(message, stream=True))
 
     def _shortcut_past(self, client: httpx.AsyncClient, fast: "FastTransport | None") -> "Shortcut | None":
         if fast is None:

@@ -34,7 +34,7 @@ ROWS: list[set[str]] = [
     {"_limits_gates", "_redis"},
     {"_limits_redis"},
     {"_config", "_token", "_recording", "_masking"},
-    {"_token_endpoint", "_token_store", "_recorder"},
+    {"_token_endpoint", "_token_store", "_recorder", "_body"},
     {"_auth", "_connection", "_replay", "_fast"},
     {"_oauth", "_jwt", "_session", "_upload"},
     {"_core"},
@@ -57,6 +57,7 @@ EMULATOR_USES = {"emulator", "models", "_errors"}
 
 MAY_USE_HTTPX = {
     "_core",
+    "_body",
     "_connection",
     "_session",
     "_token_endpoint",

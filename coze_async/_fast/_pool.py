@@ -56,6 +56,10 @@ class Pool:
                 return connection
         return None
 
+    def has_idle(self, origin: Origin) -> bool:
+        """True if `idle` has a connection, unless it was lost meanwhile."""
+        return bool(self._idle.get(origin))
+
     async def acquire(self, origin: Origin, *, pool: float | None, connect: float | None) -> Connection:
         """Open a connection, or wait for one if there are as many as there may be.
 

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterable, Mapping
 
 import httpx
 
+from coze_async._body import Body, plain_headers
+from coze_async._fast._answer import Answer
 from coze_async._fast._head import header_lines, request_line
-from coze_async._fast._transport import FastTransport, is_client_pristine
+from coze_async._fast._transport import FastTransport, is_client_pristine, response_of
 
 __all__ = ["Shortcut"]
 
@@ -37,6 +39,11 @@ class Shortcut:
         """True if nobody would see a difference."""
         return not self._client.cookies and is_client_pristine()
 
+    @property
+    def is_connected(self) -> bool:
+        """True if there is a connection that is free."""
+        return self._transport.is_connected(self._origin)
+
     async def send(
         self,
         method: str,
@@ -44,7 +51,7 @@ class Shortcut:
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None,
         timeouts: Mapping[str, float | None],
-    ) -> httpx.Response:
+    ) -> Body:
         """Send a request and return the answer as soon as its head is there.
 
         Args:
@@ -52,7 +59,8 @@ class Shortcut:
             target: Path and query below the base URL, quoted.
             headers: All but those of the connection and of the body's length.
             body: With its length in the headers, unless it is bytes or sent in chunks.
-            timeouts: As httpx has them in the extensions of a request.
+            timeouts: As httpx has them in the extensions of a request; and `first`, if the head of the answer has
+                another limit than what comes after it.
         """
         verb = method.encode("ascii")
         # One call is like the one before, most of all where there are many.
@@ -75,11 +83,17 @@ class Shortcut:
                 length = int(announced)
         elif method in ("POST", "PUT", "PATCH"):
             head += b"Content-Length: 0\r\n"
-        response = await self._transport.exchange(self._origin, verb, head + b"\r\n", content, stream, length, timeouts)
-        if "set-cookie" in response.headers:
+        connection = await self._transport.exchange(
+            self._origin, verb, head + b"\r\n", content, stream, length, timeouts
+        )
+        answer, read = plain_headers(connection.headers), timeouts.get("read")
+        if "set-cookie" in answer or "content-encoding" in answer:
+            response = response_of(connection, read)
             response.request = httpx.Request(method, f"{self._origin[0]}://{self._own['Host']}{target}")
             self._client.cookies.extract_cookies(response)
-        return response
+            return Body.of(response)
+        pieces = Answer(connection, read)
+        return Body(connection.status, answer, pieces, pieces.aclose)
 
     def _header_lines(self, headers: Mapping[str, str]) -> bytes:
         given = {name.lower() for name in headers}

@@ -12,11 +12,11 @@ import httpcore
 import httpx
 
 from coze_async._fast._answer import Answer
-from coze_async._fast._connection import Origin
+from coze_async._fast._connection import Connection, Origin
 from coze_async._fast._head import body_length, header_lines, request_line
 from coze_async._fast._pool import Pool
 
-__all__ = ["FastTransport", "is_client_pristine", "runs_here"]
+__all__ = ["FastTransport", "is_client_pristine", "response_of", "runs_here"]
 
 _PORTS = {"http": 80, "https": 443}
 # So long a body goes out in one piece with its head.
@@ -64,7 +64,13 @@ class FastTransport(httpx.AsyncBaseTransport):
         length, body = body_length(headers), request.stream
         content = _framed(b"".join(body), length) if isinstance(body, httpx.ByteStream) else b""
         stream = None if isinstance(body, httpx.ByteStream) else cast("httpx.AsyncByteStream", body)
-        return await self.exchange(origin, method, head, content, stream, length, extensions.get("timeout") or {})
+        timeouts: Mapping[str, float | None] = extensions.get("timeout") or {}
+        connection = await self.exchange(origin, method, head, content, stream, length, timeouts)
+        return response_of(connection, timeouts.get("read"))
+
+    def is_connected(self, origin: Origin) -> bool:
+        """True if there is a connection that is free."""
+        return self._pool is not None and self._pool.has_idle(origin)
 
     async def exchange(
         self,
@@ -75,8 +81,8 @@ class FastTransport(httpx.AsyncBaseTransport):
         stream: AsyncIterable[bytes] | None,
         length: int | None,
         timeouts: Mapping[str, float | None],
-    ) -> httpx.Response:
-        """Send a request and return the answer as soon as its head is there.
+    ) -> Connection:
+        """Send a request and return its connection as soon as the head of the answer is there.
 
         Args:
             origin: Where to.
@@ -85,7 +91,8 @@ class FastTransport(httpx.AsyncBaseTransport):
             content: The body as it is sent.
             stream: What of the body follows in pieces.
             length: How long that is; None sends chunks.
-            timeouts: As httpx has them in the extensions of a request.
+            timeouts: As httpx has them in the extensions of a request; and `first`, if the head of the answer has
+                another limit than what comes after it.
         """
         pool = self._pool
         if pool is None:
@@ -93,7 +100,6 @@ class FastTransport(httpx.AsyncBaseTransport):
         connection = pool.idle(origin)
         if connection is None:
             connection = await pool.acquire(origin, pool=timeouts.get("pool"), connect=timeouts.get("connect"))
-        read = timeouts.get("read")
         try:
             if len(content) <= _SHORT:
                 connection.begin(method, head + content)
@@ -105,20 +111,11 @@ class FastTransport(httpx.AsyncBaseTransport):
             if stream is not None:
                 await connection.send(stream, length, timeouts.get("write"))
             if not connection.status:
-                await connection.answered(read)
+                await connection.answered(timeouts.get("first") or timeouts.get("read"))
         except BaseException:
             connection.close()
             raise
-        return httpx.Response(
-            connection.status,
-            headers=connection.headers,
-            stream=Answer(connection, read),
-            extensions={
-                "http_version": connection.version,
-                "reason_phrase": connection.reason,
-                "network_stream": connection,
-            },
-        )
+        return connection
 
     async def _certificates(self) -> ssl.SSLContext:
         """Return what TLS goes by: read once, in a thread, for it takes tens of milliseconds."""
@@ -144,6 +141,25 @@ class FastTransport(httpx.AsyncBaseTransport):
             await self._pool.aclose()
         if self._other is not None:
             await self._other.aclose()
+
+
+def response_of(connection: Connection, read: float | None) -> httpx.Response:
+    """Return an answer as httpx has it, with its body unread.
+
+    Args:
+        connection: On which the head of the answer has come.
+        read: Seconds until the next piece has to be there.
+    """
+    return httpx.Response(
+        connection.status,
+        headers=connection.headers,
+        stream=Answer(connection, read),
+        extensions={
+            "http_version": connection.version,
+            "reason_phrase": connection.reason,
+            "network_stream": connection,
+        },
+    )
 
 
 def _framed(content: bytes, length: int | None) -> bytes:

@@ -1,0 +1,88 @@
+"""The body of an answer, whichever transport brings it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+
+import anyio
+import httpx
+
+__all__ = ["Body", "plain_headers"]
+
+# How long closing may wait for a peer, in seconds.
+_CLOSING = 2.0
+
+
+def plain_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers with names in lower case, to be looked at more than once: httpx looks through all each time."""
+    plain: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.lower().decode("latin-1"), raw_value.decode("utf-8", "replace")
+        plain[name] = f"{plain[name]}, {value}" if name in plain else value
+    return plain
+
+
+class Body:
+    """An answer whose head is here, and whose body comes in pieces.
+
+    Closing it early throws the connection away; reading on to the end keeps it.
+
+    Args:
+        status: The HTTP status.
+        headers: With names in lower case.
+        pieces: Not compressed.
+        close: Lets go of the connection.
+        lingers: True if closing may wait for a peer, and leave something open that only reading on ends.
+
+    Attributes:
+        next: Returns the next piece when awaited; StopAsyncIteration at the end.
+        has_ended: Set by who has read to the end: then nothing lingers.
+    """
+
+    __slots__ = ("_close", "_lingers", "_pieces", "has_ended", "headers", "next", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        pieces: AsyncIterator[bytes],
+        close: Callable[[], Awaitable[None]],
+        *,
+        lingers: bool = False,
+    ) -> None:
+        self.status: int = status
+        self.headers: Mapping[str, str] = headers
+        self.next: Callable[[], Awaitable[bytes]] = pieces.__anext__
+        self.has_ended: bool = False
+        self._pieces = pieces
+        self._close = close
+        self._lingers = lingers
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> "Body":
+        """Return the body of an answer of httpx's client, unpacked if it is compressed."""
+        headers = plain_headers(response.headers.raw)
+        # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
+        stream = response.stream
+        is_plain = "content-encoding" not in headers and isinstance(stream, httpx.AsyncByteStream)
+        pieces = aiter(stream) if is_plain else response.aiter_bytes()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return cls(response.status_code, headers, pieces, response.aclose, lingers=True)
+
+    @property
+    def is_here(self) -> bool:
+        """True if the next step surely takes no time; a transport that does not say so is waited for."""
+        return getattr(self._pieces, "is_here", False)
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        if self.has_ended or not self._lingers:
+            await self._close()
+            return
+        with anyio.move_on_after(_CLOSING, shield=True):
+            await self._close()
+            # httpx reads through generators within generators. Left as they are, trio would warn of each; reading on
+            # from what is now closed ends them from the inside.
+            for _ in range(4096):
+                try:
+                    await anext(self._pieces)
+                except (StopAsyncIteration, httpx.HTTPError, anyio.ClosedResourceError, RuntimeError):
+                    # RuntimeError: httpx knows that it is closed, or another task still reads and ends them itself.
+                    break
