@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,31 @@ def test_a_failing_peer_ends_the_run_with_its_name_and_reason() -> None:
     square = Scenario("square", "streams", "", "square/5", EVENTS, at_once=2)
     with pytest.raises(BenchmarkError, match="square: coze_async: NotFoundError"):
         list(run([square], ["coze_async"], 1, tell_nobody))
+
+
+def test_a_start_is_measured_with_bytecode_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import suite
+    from benchmarks.scenarios import QUICK
+
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    written: list[int] = []
+    begin = suite.child
+
+    @contextmanager
+    def watched(name: str, module: str, *arguments: str, environment: Mapping[str, str]) -> Iterator[suite.Child]:
+        with begin(name, module, *arguments, environment=environment) as process:
+            yield process
+        if module == "benchmarks.startup":
+            written.append(len([*Path(environment["PYTHONPYCACHEPREFIX"]).rglob("models/_chat.*.pyc")]))
+
+    def child(name: str, module: str, *arguments: str, **more: Any) -> AbstractContextManager[suite.Child]:
+        return watched(name, module, *arguments, **more) if "environment" in more else begin(name, module, *arguments)
+
+    monkeypatch.setattr(suite, "child", child)
+    (outcome,) = suite.run([QUICK["start"]], ["floor"], 2, tell_nobody)
+
+    # One more than are told of, and that one has compiled.
+    assert (len(outcome.figures["floor"]["total"]), written) == (2, [1, 1, 1])
 
 
 def test_ratios_are_formed_round_by_round() -> None:
