@@ -1,6 +1,7 @@
 """The client: what it is made from, how long it lives, what its views share."""
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -64,6 +65,47 @@ def test_importing_the_package_imports_no_event_loop() -> None:
     code = f"import coze_async, sys; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "[]"
+
+
+# A server that streams one short chat to whoever asks, and a program that asks.
+FIRST_CHAT = r"""
+import asyncio, sys
+
+CHAT = b'{"id":"9","conversation_id":"7","status":"completed"}'
+DELTA = b'{"id":"1","type":"answer","content":"Hi"}'
+EVENTS = [(b"conversation.chat.created", CHAT), (b"conversation.message.delta", DELTA), (b"done", b"[DONE]")]
+BODY = b"".join(b"event:%b\ndata:%b\n\n" % event for event in EVENTS)
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(BODY)
+
+async def answer(reader, writer):
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
+    writer.write(HEAD + BODY)
+    await reader.read()
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    from coze_async import AsyncCoze
+    async with AsyncCoze("pat_x", base_url=f"http://127.0.0.1:{port}") as coze:
+        texts = [text async for text in coze.chat.stream("Hello", bot_id="b", user_id="u").text()]
+    server.close()
+    print(*texts, *sys.modules)
+
+asyncio.run(main())
+"""
+
+
+def test_a_first_chat_loads_no_more_than_it_needs() -> None:
+    env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    done = subprocess.run([sys.executable, "-c", FIRST_CHAT], capture_output=True, text=True, check=False, env=env)
+    text, *loaded = done.stdout.split() or [done.stderr]
+    assert text == "Hi"
+    assert "coze_async._fast._connection" in loaded
+    # httpcore alone loads trio and its friends, which take as long as all of this package.
+    for needless in ("httpcore", "trio", "starlette", "cryptography", "redis"):
+        assert needless not in loaded
 
 
 async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import ssl
+import sys
 from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
 
-import httpcore
 import httpx
 
 from coze_async._fast._answer import Answer
@@ -176,21 +176,23 @@ def _framed(content: bytes, length: int | None) -> bytes:
 
 
 # What tests and tools that watch put something else in the place of; they would not see what does not pass there.
+# httpcore is looked at where somebody has loaded it: it loads both backends, trio too, and nobody can have replaced
+# anything in it before.
 _WATCHED = (
-    (httpx.AsyncHTTPTransport, "handle_async_request", httpx),
-    (httpcore.AsyncConnectionPool, "handle_async_request", httpcore),
-    (httpx.AsyncClient, "send", httpx),
+    ("httpx", "AsyncHTTPTransport", "handle_async_request"),
+    ("httpcore", "AsyncConnectionPool", "handle_async_request"),
+    ("httpx", "AsyncClient", "send"),
 )
 _known: list[Any] = [None] * len(_WATCHED)
+_modules = sys.modules
 
 
 def is_pristine() -> bool:
     """True if requests still go through httpx's own functions: respx and the like replace them, tracers wrap them."""
-    if (
-        httpx.AsyncHTTPTransport.handle_async_request is _known[0]
-        and httpcore.AsyncConnectionPool.handle_async_request is _known[1]
-    ):
-        return True
+    if httpx.AsyncHTTPTransport.handle_async_request is _known[0]:
+        pool = getattr(_modules.get("httpcore"), "AsyncConnectionPool", None)
+        if pool is None or pool.handle_async_request is _known[1]:
+            return True
     return _is_known_as(0, 2)
 
 
@@ -205,15 +207,17 @@ def is_client_pristine() -> bool:
 
 def _is_known_as(begin: int, end: int) -> bool:
     """Look again whether functions are their owners' own, and remember them if they are."""
-    watched = _WATCHED[begin:end]
-    now = [getattr(owner, name) for owner, name, _ in watched]
-    if not all(_is_of(function, package) for function, (_, _, package) in zip(now, watched, strict=True)):
-        return False
+    now: list[Any] = []
+    for package, owner, name in _WATCHED[begin:end]:
+        function = getattr(getattr(_modules.get(package), owner, None), name, None)
+        if function is not None and not _is_of(function, package):
+            return False
+        now.append(function)
     _known[begin:end] = now
     return True
 
 
-def _is_of(function: Any, package: Any) -> bool:
+def _is_of(function: Any, package: str) -> bool:
     """True for a function that is written in a package, whatever name somebody gave to another one."""
-    home = Path(package.__file__).parent
+    home = Path(_modules[package].__file__ or "").parent
     return isinstance(function, FunctionType) and Path(function.__code__.co_filename).is_relative_to(home)

@@ -3,9 +3,11 @@
 # pyright: reportPrivateUsage=false
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -150,6 +152,27 @@ async def test_a_tracer_that_wraps_httpx_sees_every_request(
         monkeypatch.setattr(owner, name, traced)
         await retrieve(coze)
     assert seen == ["/v3/chat/retrieve"]
+
+
+async def test_a_tracer_that_wraps_httpcore_is_seen_also_if_it_comes_after_the_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bytes] = []
+    original = httpcore.AsyncConnectionPool.handle_async_request
+
+    async def traced(self: Any, request: httpcore.Request) -> httpcore.Response:
+        seen.append(request.url.target)
+        return await original(self, request)
+
+    async with serving(saying(ANSWER, ANSWER)) as server, coze_at(server) as coze:
+        # A program that has loaded httpcore for no other purpose yet.
+        with monkeypatch.context() as before:
+            before.delitem(sys.modules, "httpcore")
+            await retrieve(coze)
+        await retrieve(coze)
+        monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", traced)
+        await retrieve(coze)
+    assert len(seen) == 1
 
 
 async def test_a_header_that_would_be_two_is_refused_before_anything_is_sent() -> None:
