@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,7 @@ def test_a_start_is_measured_with_bytecode_that_is_there_already(monkeypatch: py
     begin = suite.child
 
     @contextmanager
-    def watched(name: str, module: str, *arguments: str, environment: Mapping[str, str]) -> Iterator[suite.Child]:
+    def watched(name: str, module: str, *arguments: str, environment: Mapping[str, str]) -> Generator[suite.Child]:
         with begin(name, module, *arguments, environment=environment) as process:
             yield process
         if module == "benchmarks.startup":
