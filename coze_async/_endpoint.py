@@ -18,19 +18,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
 
 from coze_async._core import Core
 from coze_async._download import Download
 from coze_async._encoding import json_body, path_segment, query_texts
 from coze_async._errors import DecodeError
-from coze_async._exchange import Reply, Request
-from coze_async._pages import Fetched, Page, Pages, PageStyle, as_count
+from coze_async._exchange import Reply, Request, StreamedBody
 from coze_async._stream import EventStream
-from coze_async._upload import FileRules, FormBody, Upload, as_upload
 from coze_async.models import CozeModel
 from coze_async.models._base import read_object
 from coze_async.models._json import is_list, json_list, json_object
+
+if TYPE_CHECKING:
+    # A resource that has lists or forms has loaded these; a program that only chats never needs them.
+    from coze_async._pages import Fetched, Page, PageStyle
+    from coze_async._upload import FileRules
 
 __all__ = ["ENDPOINTS", "Endpoint", "Resource", "delete", "get", "post", "put"]
 
@@ -51,7 +54,7 @@ class Resource:
         self._core = core
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Endpoint:
     """One declared endpoint: everything that is needed to build its request and to read its answer.
 
@@ -90,8 +93,8 @@ class Endpoint:
     session: bool
     headers: Mapping[str, str]
     joined: frozenset[str]
-    pages: PageStyle | None
-    form: FileRules | None
+    pages: "PageStyle | None"
+    form: "FileRules | None"
     signature: inspect.Signature = field(repr=False)
 
     @property
@@ -129,7 +132,7 @@ class Endpoint:
             # For Python's own words.
             self.signature.bind(None, **arguments)
         path, query, body = self.path, list[tuple[str, str]](), dict(self.fixed)
-        form, upload = list[tuple[str, str]](), cast("Upload | None", None)
+        form, file = list[tuple[str, str]](), cast("Any", None)
         for name, place in places.items():
             value = arguments.get(name, self.defaults.get(name))
             if place == "path":
@@ -141,13 +144,13 @@ class Endpoint:
                 query += [(name, text) for text in ([",".join(texts)] if name in self.joined and texts else texts)]
             elif place == "form":
                 if name == "file":
-                    upload = as_upload(value)
+                    file = value
                 else:
                     form += [(name, text) for text in ([""] if value == "" else query_texts(name, value))]
             else:
                 body[name] = value
         has_body = self.method in ("POST", "PUT") or "body" in places.values()
-        content = FormBody(form, upload, self.form) if self.form else json_body(body) if has_body else None
+        content = _form_body(form, file, self.form) if self.form else json_body(body) if has_body else None
         return Request(
             self.method,
             path,
@@ -162,8 +165,8 @@ class Endpoint:
         )
 
     def page(
-        self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any], before: Fetched
-    ) -> Page[Any]:
+        self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any], before: "Fetched"
+    ) -> "Page[Any]":
         """Read one page of a list.
 
         Args:
@@ -176,6 +179,8 @@ class Endpoint:
         Raises:
             DecodeError: it does not fit.
         """
+        from coze_async._pages import Page, as_count
+
         style = cast("PageStyle", self.pages)
         value = self._payload(reply)
         around = json_object(value)
@@ -242,6 +247,13 @@ class Endpoint:
             raise self._unexpected(core, request, reply, error) from error
 
 
+def _form_body(fields: Sequence[tuple[str, str]], file: Any, rules: "FileRules") -> StreamedBody:
+    """Return a form with its file, which is checked."""
+    from coze_async._upload import FormBody, as_upload
+
+    return FormBody(fields, None if file is None else as_upload(file), rules)
+
+
 class _Decorator(Protocol):
     """Leaves the declared signature as it is."""
 
@@ -261,8 +273,8 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         session: bool = False,
         headers: Mapping[str, str] | None = None,
         joined: Sequence[str] = (),
-        pages: PageStyle | None = None,
-        form: FileRules | None = None,
+        pages: "PageStyle | None" = None,
+        form: "FileRules | None" = None,
     ) -> _Decorator:
         """Declare an endpoint.
 
@@ -338,7 +350,7 @@ def _places(
     query: Sequence[str],
     body: Sequence[str],
     fixed: Mapping[str, Any],
-    form: FileRules | None,
+    form: "FileRules | None",
 ) -> dict[str, str]:
     """Return where each parameter goes; what does not fit together is a TypeError when the module is imported."""
     parameters = dict(signature.parameters)
@@ -378,10 +390,12 @@ def _calling(endpoint: Endpoint) -> Callable[..., Any]:
 
 
 def _paging(endpoint: Endpoint) -> Callable[..., Any]:
+    from coze_async._pages import Pages
+
     def call(self: Resource, **arguments: Any) -> Any:
         core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
 
-        async def fetch(changed: Mapping[str, Any], before: Fetched) -> Page[Any]:
+        async def fetch(changed: Mapping[str, Any], before: "Fetched") -> "Page[Any]":
             request = endpoint.request(changed, user=core.options.user)
             return endpoint.page(core, request, await core.send(request), changed, before)
 
