@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from coze_async._errors import ConfigurationError
@@ -78,8 +80,7 @@ class Polling:
             raise ConfigurationError("Polling.timeout must be above 0 seconds, or None for no limit.")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a view of the client may change.
 
     Attributes:
@@ -89,9 +90,9 @@ class Options:
         user: Whose limits hold for requests that name no user.
     """
 
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    retry: Retry = field(default_factory=Retry)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    timeouts: Timeouts = Timeouts()
+    retry: Retry = Retry()
+    headers: Mapping[str, str] = MappingProxyType({})
     user: str | None = None
 
 

@@ -5,7 +5,6 @@ import logging
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
@@ -450,14 +449,16 @@ def _warning(request: Request, *, is_whole: bool) -> str:
     return " What it started may still be running, so it is not sent again."
 
 
-@dataclass(slots=True)
 class _Attempt:
-    number: int
-    began: float
-    status: int | None = None
-    logid: str | None = None
-    # What showed who is asking; none yet if the attempt got no further than the login.
-    credentials: dict[str, str] | None = None
+    __slots__ = ("began", "credentials", "logid", "number", "status")
+
+    def __init__(self, number: int, began: float) -> None:
+        self.number = number
+        self.began = began
+        self.status: int | None = None
+        self.logid: str | None = None
+        # What showed who is asking; none yet if the attempt got no further than the login.
+        self.credentials: dict[str, str] | None = None
 
 
 @functools.cache

@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coze_async.models._json import json_object, json_text
 
@@ -14,8 +13,7 @@ __all__ = ["Envelope", "code_of", "content_type_of", "logid_of", "message_of", "
 _MOST_OF_AN_ERROR = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What stands around an answer.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from coze_async._errors import CozeError
 
@@ -48,8 +49,10 @@ class StreamedBody(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# Of these there is one for each call: named tuples are made in a third of the time.
+
+
+class Request(NamedTuple):
     """What is to be sent, complete but for the credentials.
 
     Attributes:
@@ -69,7 +72,7 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | StreamedBody | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = MappingProxyType({})
     kind: str = "other"
     user: str | None = None
     conversation: str | None = None
@@ -87,8 +90,7 @@ class Request:
         return self.body is not None and not isinstance(self.body, bytes) and self.body.is_spent
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole answer that is no error.
 
     Attributes:
