@@ -5,16 +5,15 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
 from coze_async._errors import (
-    AuthenticationError,
+    STOP_ON,
     ChatFailedError,
     ConfigurationError,
-    PermissionDeniedError,
     QuotaError,
     WorkflowError,
     class_of,
@@ -24,16 +23,13 @@ from coze_async._retry import may_have_started
 from coze_async._tally import TALLY, Tally
 from coze_async.models import Usage
 
-__all__ = ["STOP_ON", "FanOut", "Items", "Outcome", "ends_batch", "fan_out"]
+__all__ = ["FanOut", "Items", "Outcome", "ends_batch", "fan_out"]
 
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
 Items = Iterable[I] | AsyncIterable[I]
 """What a batch takes its items from; it may be endless."""
-
-STOP_ON: Final = (QuotaError, AuthenticationError, PermissionDeniedError)
-"""What ends a batch by default: the next item would meet it too."""
 
 # How long the items may take to close what they have open, in seconds.
 _CLOSING = 2.0

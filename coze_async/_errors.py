@@ -22,12 +22,13 @@ CozeError
 └── PollTimeoutError (TimeoutError)
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from coze_async.models import Chat, ChatResult
 
 __all__ = [
+    "STOP_ON",
     "APIError",
     "AuthenticationError",
     "BadRequestError",
@@ -277,6 +278,9 @@ class PollTimeoutError(CozeError, TimeoutError):
         self.chat = chat
         self.execute_id = execute_id
 
+
+STOP_ON: Final = (QuotaError, AuthenticationError, PermissionDeniedError)
+"""What ends a batch by default: the next item would meet it too."""
 
 # The decision of the design where it differs from the category, and what has a class of its own.
 _CLASS_BY_CODE: dict[int, type[APIError]] = {

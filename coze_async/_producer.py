@@ -15,10 +15,10 @@ from redis.exceptions import RedisError
 from taskiq.exceptions import SendTaskError
 from taskiq.kicker import AsyncKicker
 
-from coze_async._batch import STOP_ON, FanOut, Items, fan_out
+from coze_async._batch import FanOut, Items, fan_out
 from coze_async._broker import LEAVING, TASK, ChatBroker, plain
 from coze_async._config import Polling
-from coze_async._errors import CozeError, DecodeError
+from coze_async._errors import STOP_ON, CozeError, DecodeError
 from coze_async._logging import shortened
 from coze_async._parcels import Answer, Parcel
 from coze_async._question import ChatItem, Question

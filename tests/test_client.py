@@ -105,7 +105,7 @@ def test_a_first_chat_loads_no_more_than_it_needs() -> None:
     assert "coze_async._fast._connection" in loaded
     # httpcore alone loads trio and its friends, which take as long as all of this package.
     needless = {"httpcore", "trio", "starlette", "cryptography", "redis"}
-    needless |= {f"coze_async.{name}" for name in ("_pages", "_upload")}
+    needless |= {f"coze_async.{name}" for name in ("_batch", "_pages", "_upload")}
     assert not needless & {*loaded}
 
 

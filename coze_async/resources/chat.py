@@ -1,16 +1,15 @@
 """Chats: streamed, polled, looked up, cancelled, continued with tool outputs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import anyio
 
-from coze_async._batch import STOP_ON, FanOut, Items, fan_out
 from coze_async._chat_stream import ChatStream, chat_failed
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
-from coze_async._errors import ConfigurationError, CozeError, PollTimeoutError, RequestTimeoutError
+from coze_async._errors import STOP_ON, ConfigurationError, CozeError, PollTimeoutError, RequestTimeoutError
 from coze_async._exchange import Request
 from coze_async._limits import Slot
 from coze_async._logging import log
@@ -18,6 +17,9 @@ from coze_async._polling import poll
 from coze_async._question import ChatItem, Question, messages_for
 from coze_async._replies import chat_from_reply, holds_message, result_from_reply
 from coze_async.models import Chat, ChatResult, ChatStatus, Message, ToolOutput
+
+if TYPE_CHECKING:
+    from coze_async._batch import FanOut, Items
 
 __all__ = ["ChatMessagesResource", "ChatOptions", "ChatResource"]
 
@@ -168,7 +170,7 @@ class ChatResource(Resource):
 
     def batch(
         self,
-        items: Items[Q],
+        items: "Items[Q]",
         *,
         bot_id: str | None = None,
         user_id: str | None = None,
@@ -177,7 +179,7 @@ class ChatResource(Resource):
         polling: Polling | None = None,
         stop_on: type[Exception] | tuple[type[Exception], ...] = STOP_ON,
         **options: Unpack[ChatOptions],
-    ) -> FanOut[Q, ChatResult]:
+    ) -> "FanOut[Q, ChatResult]":
         """Start a chat for every item, so many at a time, and hand the outcomes out as they finish; see `fan_out`.
 
             async with coze.chat.batch(questions, bot_id="…", user_id="…") as outcomes:
@@ -200,6 +202,8 @@ class ChatResource(Resource):
         Raises:
             ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
         """
+        from coze_async._batch import fan_out
+
         if unknown := options.keys() - ChatOptions.__annotations__.keys():
             raise TypeError(f"batch() takes no {', '.join(sorted(unknown))}; see ChatOptions for what it takes.")
         shared: dict[str, Any] = {**options, "bot_id": bot_id, "user_id": user_id}

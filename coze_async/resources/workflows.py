@@ -1,16 +1,16 @@
 """Workflows: run, stream, resume, and chatflows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
-from coze_async._batch import STOP_ON, FanOut, Items, fan_out
 from coze_async._chat_stream import ChatStream
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import (
+    STOP_ON,
     ConfigurationError,
     CozeError,
     DecodeError,
@@ -29,6 +29,9 @@ from coze_async.resources.workflow_parts import (
     WorkflowCollaboratorsResource,
     WorkflowVersionsResource,
 )
+
+if TYPE_CHECKING:
+    from coze_async._batch import FanOut, Items
 
 __all__ = ["WorkflowRunsResource", "WorkflowsResource"]
 
@@ -237,7 +240,7 @@ class WorkflowsResource(Resource):
 
     def batch(
         self,
-        items: Items[P],
+        items: "Items[P]",
         *,
         workflow_id: str,
         limit: int = 100,
@@ -249,7 +252,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, Any] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
-    ) -> FanOut[P, WorkflowRun]:
+    ) -> "FanOut[P, WorkflowRun]":
         """Run a workflow with every item as its parameters, so many at a time; see `fan_out`.
 
         A run that waits for somebody is an outcome with `.interrupt_data` in its value. Leaving the block early stops
@@ -271,6 +274,8 @@ class WorkflowsResource(Resource):
         Raises:
             ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
         """
+        from coze_async._batch import fan_out
+
         how: dict[str, Any] = {
             "workflow_id": workflow_id,
             "bot_id": bot_id,
