@@ -67,6 +67,10 @@ def messages_for(
     Raises:
         ConfigurationError: the service would refuse it; the text says why.
     """
+    if isinstance(question, str) and not context:
+        # As nearly every question is; a model of it would be made to be taken apart again.
+        _check_text(question)
+        return [{"role": "user", "type": "question", "content": question, "content_type": "text"}]
     messages = [_checked_context(message) for message in context]
     if question is not None:
         messages.append(_question(question))
@@ -83,8 +87,7 @@ def messages_for(
             f"The last message is from {last.role or 'nobody'!r}: Coze answers only a message of the "
             "user. Put the question last, e.g. Message.user('…')."
         )
-    if not last.content.strip():
-        raise ConfigurationError("The message is empty: there is nothing to answer.")
+    _check_text(last.content)
     if len(messages) > most:
         raise ConfigurationError(
             f"{len(messages)} messages are too many: this endpoint takes {most}. Leave the oldest out."
@@ -92,6 +95,11 @@ def messages_for(
     if conversation_id is None:
         _check_neighbours(messages)
     return [_wire(message) for message in messages]
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise ConfigurationError("The message is empty: there is nothing to answer.")
 
 
 def _question(question: Question) -> Message:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from answering import Answers, refusal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coze_async import AsyncCoze, BadRequestError, ConfigurationError, Limits, Message, MessageObject
 from coze_async._question import messages_for
@@ -28,6 +30,11 @@ def refused(question: Any, *context: Message, conversation_id: str | None = None
 
 def test_a_text_becomes_a_question_of_the_user() -> None:
     assert sent("hi") == [{"role": "user", "type": "question", "content": "hi", "content_type": "text"}]
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_a_text_is_sent_as_a_message_that_holds_it(text: str) -> None:
+    assert sent(text) == sent(Message.user(text))
 
 
 def test_context_comes_first_and_the_question_last() -> None:
