@@ -127,30 +127,25 @@ class Endpoint:
             TypeError: a name is missing or unknown.
             ConfigurationError: a value cannot be sent.
         """
-        places = self.places
-        if not (self.required <= arguments.keys() <= places.keys()):
+        if not (self.required <= arguments.keys() <= self.places.keys()):
             # For Python's own words.
             self.signature.bind(None, **arguments)
-        path, query, body = self.path, list[tuple[str, str]](), dict(self.fixed)
-        form, file = list[tuple[str, str]](), cast("Any", None)
-        for name, place in places.items():
-            value = arguments.get(name, self.defaults.get(name))
-            if place == "path":
-                path = path.replace(f"{{{name}}}", path_segment(self.name, name, value))
-            elif value is None:
-                continue
-            elif place == "query":
+        in_path, in_query, blank, has_body = self._plan
+        values = {**blank, **arguments}
+        path = self.path
+        for name in in_path:
+            path = path.replace(f"{{{name}}}", path_segment(self.name, name, values.pop(name)))
+        query: list[tuple[str, str]] = []
+        for name in in_query:
+            if (value := values.pop(name)) is not None:
                 texts = query_texts(name, value)
                 query += [(name, text) for text in ([",".join(texts)] if name in self.joined and texts else texts)]
-            elif place == "form":
-                if name == "file":
-                    file = value
-                else:
-                    form += [(name, text) for text in ([""] if value == "" else query_texts(name, value))]
-            else:
-                body[name] = value
-        has_body = self.method in ("POST", "PUT") or "body" in places.values()
-        content = _form_body(form, file, self.form) if self.form else json_body(body) if has_body else None
+        content: bytes | StreamedBody | None = None
+        if self.form:
+            content = _form_body(values, self.form)
+        elif has_body:
+            rest = {name: value for name, value in values.items() if value is not None}
+            content = json_body({**self.fixed, **rest})
         return Request(
             self.method,
             path,
@@ -163,6 +158,14 @@ class Endpoint:
             safe=self.safe,
             session=self.session,
         )
+
+    @functools.cached_property
+    def _plan(self) -> tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Any], bool]:
+        """The names in the path, those in the query, all names with what stands in for them, and if there is a body."""
+        places = self.places
+        in_path, in_query = (tuple(n for n, place in places.items() if place == which) for which in ("path", "query"))
+        blank = {name: self.defaults.get(name) for name in places}
+        return in_path, in_query, blank, self.method in ("POST", "PUT") or "body" in places.values()
 
     def page(
         self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any], before: "Fetched"
@@ -247,10 +250,17 @@ class Endpoint:
             raise self._unexpected(core, request, reply, error) from error
 
 
-def _form_body(fields: Sequence[tuple[str, str]], file: Any, rules: "FileRules") -> StreamedBody:
-    """Return a form with its file, which is checked."""
+def _form_body(values: Mapping[str, Any], rules: "FileRules") -> StreamedBody:
+    """Return a form: texts, and the file if there is one, which is checked."""
     from coze_async._upload import FormBody, as_upload
 
+    file = values.get("file")
+    fields = [
+        (name, text)
+        for name, value in values.items()
+        if value is not None and name != "file"
+        for text in ([""] if value == "" else query_texts(name, value))
+    ]
     return FormBody(fields, None if file is None else as_upload(file), rules)
 
 
