@@ -50,6 +50,11 @@ class Core:
         self.endpoint: TokenEndpoint = TokenEndpoint(
             session.base_url, session.client, timeouts=options.timeouts, headers=options.headers
         )
+        idle, first = options.timeouts.idle, options.timeouts.first_event
+        self.transport_is_patient: bool = idle is not None and first is not None and first <= idle
+        """True if a read time-out of `Timeouts.idle` cannot end the wait for a first event too early."""
+        self.watches_idle: bool = idle is None or (session.watches_reading and self.transport_is_patient)
+        """True if the transport sees to it that `Timeouts.idle` holds."""
 
     async def send(self, request: Request) -> Reply:
         """Send a request, again if that is allowed and helps, and return the whole answer.
@@ -100,17 +105,6 @@ class Core:
         opened = OpenStream(body, Slot(), Slot(), name=request.name, logid=logid_of(headers), started=started)
         await opened.prepare()
         return opened, headers
-
-    @property
-    def transport_is_patient(self) -> bool:
-        """True if a read time-out of `Timeouts.idle` cannot end the wait for a first event too early."""
-        timeouts = self.options.timeouts
-        return timeouts.idle is not None and timeouts.first_event is not None and timeouts.first_event <= timeouts.idle
-
-    @property
-    def watches_idle(self) -> bool:
-        """True if the transport sees to it that `Timeouts.idle` holds."""
-        return self.options.timeouts.idle is None or (self.session.watches_reading and self.transport_is_patient)
 
     async def slot(self, user: str | None) -> Slot:
         """Wait until a user, and the account, may have one more chat in flight."""

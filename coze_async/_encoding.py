@@ -21,8 +21,7 @@ def json_body(body: Mapping[str, Any]) -> bytes:
         ConfigurationError: a value is none of JSON's; the text says which, and where it stands.
     """
     try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain_value)
-        return text.encode()
+        return _encode(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         try:
             where, value = _culprit(body) or ("the body", body)
@@ -45,6 +44,10 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return [*_items(value)]
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+# `json.dumps` would make an encoder for each body.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain_value).encode
 
 
 def _given(model: CozeModel) -> dict[str, Any]:

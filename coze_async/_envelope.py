@@ -84,8 +84,10 @@ def code_of(facts: Mapping[str, Any]) -> int | None:
 
 def message_of(facts: Mapping[str, Any]) -> str:
     """Return the server's words out of an error object of any of its forms."""
-    texts = (json_text(facts.get(key)) for key in ("msg", "error_message", "message", "error", "error_code"))
-    return next(filter(None, texts), "")
+    for key in ("msg", "error_message", "message", "error", "error_code"):
+        if text := json_text(facts.get(key)):
+            return text
+    return ""
 
 
 def content_type_of(headers: Mapping[str, str]) -> str:
