@@ -167,6 +167,14 @@ class Endpoint:
         blank = {name: self.defaults.get(name) for name in places}
         return in_path, in_query, blank, self.method in ("POST", "PUT") or "body" in places.values()
 
+    @functools.cached_property
+    def _reading(self) -> "tuple[type[CozeModel] | None, bool]":
+        """The model of an item if a list is returned, and whether what is returned has a place for the log id."""
+        if get_origin(self.returns) is list:
+            (item,) = get_args(self.returns)
+            return item, False
+        return None, "logid" in self.returns.model_fields
+
     def page(
         self, core: Core, request: Request, reply: Reply, arguments: Mapping[str, Any], before: "Fetched"
     ) -> "Page[Any]":
@@ -232,8 +240,8 @@ class Endpoint:
         if self.optional and not value:
             return None
         try:
-            if get_origin(self.returns) is list:
-                (item,) = get_args(self.returns)
+            item, takes_logid = self._reading
+            if item is not None:
                 # A failed chat has no list at all, Coze Studio leaves an empty one out.
                 if not isinstance(value, list | None):
                     raise TypeError(f"a {type(value).__name__} instead of a list")
@@ -241,11 +249,10 @@ class Endpoint:
             if not isinstance(value, dict):
                 keys = " or ".join(repr(key) for key in self.payload)
                 raise TypeError(f"no object under {keys}" if keys else "no JSON object")
-            model = cast("type[CozeModel]", self.returns)
             facts = json_object(value)
-            if "logid" in model.model_fields and reply.logid:
+            if takes_logid and reply.logid:
                 facts = {"logid": reply.logid, **facts}
-            return read_object(model, facts)
+            return read_object(cast("type[CozeModel]", self.returns), facts)
         except (ValueError, TypeError) as error:
             raise self._unexpected(core, request, reply, error) from error
 
