@@ -161,13 +161,29 @@ class Gates:
         self._ready: list[tuple[int, Ask]] = []
         self._timers: list[tuple[float, int, Gate]] = []
         self._number = count()
-        self.deserted: list[Gate] = []
-        """Gates before which nobody stands any more, because the last one gave up."""
+        self._deserted: dict[str, Gate] = {}
 
     @property
     def places(self) -> list[Place]:
         """All places that are held or asked for."""
         return [gate for gate in self.known.values() if isinstance(gate, Place)]
+
+    @property
+    def has_deserted(self) -> bool:
+        """True if there are gates where this process may stand in line for nobody."""
+        return bool(self._deserted)
+
+    def desert(self, gates: Iterable[Gate]) -> None:
+        """Remember gates before which this process may stand in line although nobody here waits any more."""
+        self._deserted.update((gate.key, gate) for gate in gates)
+
+    def leave_line(self) -> Gate | None:
+        """Return a gate whose line is to be left, None if there are no more."""
+        while self._deserted:
+            key, gate = self._deserted.popitem()
+            if not self.known.get(key, gate).waiting:
+                return gate
+        return None
 
     @property
     def has_ready(self) -> bool:
@@ -192,7 +208,7 @@ class Gates:
             gate.waiting -= 1
             if not gate.waiting:
                 gate.queue.clear()
-                self.deserted.append(gate)
+                self.desert([gate])
         self._return(ask)
 
     def take(self, most: int) -> list[Ask]:
@@ -326,7 +342,7 @@ class Gates:
         gate = ask.gates[ask.position]
         if ask.is_gone:
             if not gate.waiting:
-                self.deserted.append(gate)
+                self.desert([gate])
             self._forget(ask)
             return
         self._stand(ask, gate)

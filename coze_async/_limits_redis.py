@@ -469,6 +469,9 @@ class RedisLimiter(Limiter):
             states = [self._state_alone(gate, now) for gate in ask.gates]
             if all(free for free, _ in states):
                 self._count(ask, now)
+                if ask.has_waited:
+                    # Perhaps in a line in Redis, where nobody will take it out.
+                    self._gates.desert(ask.gates)
                 states = [self._state_alone(gate, now) for gate in ask.gates]
                 yield ask, 0, states
             else:
@@ -493,7 +496,7 @@ class RedisLimiter(Limiter):
 
     @property
     def _has_news(self) -> bool:
-        return bool(self._news) or bool(self._gates.deserted)
+        return bool(self._news) or self._gates.has_deserted
 
     def _report(self, now: float) -> "_Call":
         """Return a call with what there is to tell, at most as much as one takes."""
@@ -504,10 +507,9 @@ class RedisLimiter(Limiter):
             self._next_sweep = now + _BEAT
             self._ledger.forget_idle(_SWEPT, now)
         news, call = self._news, _Call()
-        while self._gates.deserted and call.size < _MOST_PER_CALL:
-            gate = self._gates.deserted.pop()
-            if not gate.waiting:
-                call.add("L", keys=[gate.keys[1]])
+        while call.size < _MOST_PER_CALL and (gate := self._gates.leave_line()):
+            call.add("L", keys=[gate.keys[1]])
+            call.lines.append(gate)
         while news.places and call.size < _MOST_PER_CALL:
             place, _ = news.places.popitem()
             call.add("H", place.held, keys=[place.keys[0]])
@@ -581,6 +583,8 @@ class RedisLimiter(Limiter):
         news = self._news
         news.turns.extend(call.turns)
         news.pauses.update(call.pauses)
+        # Who asked may have been put in line, and may not ask again.
+        self._gates.desert([*call.lines, *(gate for ask in asks for gate in ask.gates)])
         for place in [*call.places, *(gate for ask in asks for gate in ask.gates if isinstance(gate, Place))]:
             place.is_told = False
             news.places[place] = None
@@ -640,6 +644,7 @@ class _Call:
         self.size = 0
         self.keys: list[str] = []
         self.arguments: list[str | int] = []
+        self.lines: list[Gate] = []
         self.places: list[Place] = []
         self.turns: list[_Told] = []
         self.pauses: dict[tuple[str, ...], float] = {}

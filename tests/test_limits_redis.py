@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -665,6 +665,36 @@ async def test_a_redis_that_hangs_is_not_waited_for_longer_than_the_timeout(own:
                 except TransportError:
                     # It works off what was sent to it before.
                     continue
+
+
+@pytest.mark.parametrize("mode", ["raise", "local"])
+async def test_a_process_stands_in_no_line_for_nobody_after_redis_was_away(
+    own: RedisServer, process: Connect, mode: Any
+) -> None:
+    """Its place in line would hold all others up for as long as it lives."""
+    alike = partial(process, own, limits(chats_per_conversation=1), timeout=0.5, on_redis_down=mode)
+    async with alike() as first, alike() as second:
+        held = await second.conversation("c")
+        line = f"{first._prefix}:queue:conversation:c"
+
+        async def wait() -> None:
+            with suppress(TransportError):
+                (await first.conversation("c")).release()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await until(lambda: own.client.zcard(line))
+            own.pause()
+            await until(lambda: first._outage and second._outage)
+            held.release()
+            if mode == "raise":
+                own.go_on()
+        if mode == "local":
+            own.go_on()
+        await until(lambda: not first._outage and not second._outage)
+        with anyio.fail_after(30):
+            (await second.conversation("c")).release()
+        assert not own.client.zcard(line)
 
 
 async def test_a_process_that_was_silent_for_too_long_counts_its_chats_again(
