@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -425,6 +426,27 @@ async def test_idle_users_are_forgotten() -> None:
         await limiter.turn("chat", f"late {number}")
     assert not [user for _, user in limiter._lanes if user.startswith("early")]
     assert len(limiter._lanes) == 251
+
+
+@pytest.mark.parametrize("begins", [5_000.0, 900_000.0])
+def test_a_limiter_may_serve_one_event_loop_after_the_other(begins: float) -> None:
+    """The clock of each run on trio begins at some number, up to a million seconds before or after the last one."""
+    limiter = LocalLimiter(limits(chat=Rate(3, 10.0, guard=0.0), chats_at_once=1, account=4))
+    moments: list[float] = []
+
+    async def use() -> None:
+        for _ in range(5):
+            await limiter.turn("chat", "u")
+            (await limiter.slot("u")).release()
+        moments.append(anyio.current_time())
+
+    for start in (50_000.0, begins):
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        clock.jump(start)
+        anyio.run(use, backend="trio", backend_options={"clock": clock})
+        moments[-1] -= start
+    # What was before counts as if it had just been, if it cannot be told apart from what will be.
+    assert moments == [pytest.approx(10.0), pytest.approx(20.0 if begins < 50_000.0 else 10.0)]
 
 
 async def test_users_who_stay_away_are_forgotten_by_the_requests_of_those_who_stay() -> None:
