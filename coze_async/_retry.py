@@ -133,12 +133,15 @@ def may_have_started(error: Exception) -> bool:
     if isinstance(error, ChatFailedError | WorkflowError):
         # The clouds create a chat even when there is nothing left to pay it with (code 4028, coze-py issue 425).
         return class_of(error.code, None) is not QuotaError
-    if isinstance(error, QuotaError | ConfigurationError):
-        return False
+    # Then what was refused, or did not arrive, may have been no more than a look at it.
+    is_named = isinstance(error, CozeError) and (error.chat is not None or error.execute_id is not None)
+    if isinstance(error, QuotaError):
+        return is_named and error.partial is None
+    if is_named or isinstance(error, ConfigurationError):
+        return is_named
     if isinstance(error, APIError):
-        begun = error.partial is not None and error.partial.chat is not None
         # A gateway that gave up, or a server that fell over, may have passed it on.
-        return begun or error.chat is not None or isinstance(error, ServerError)
+        return (error.partial is not None and error.partial.chat is not None) or isinstance(error, ServerError)
     return error.may_have_arrived if isinstance(error, TransportError) else True
 
 

@@ -1,5 +1,6 @@
 """What is sent again, how soon, how often: and what never is, because it costs money."""
 
+import copy
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -130,11 +131,29 @@ def test_what_was_sent_may_have_started_unless_it_was_refused_before(error: Exce
     assert may_have_started(error) is may_have
 
 
-def test_a_refused_look_at_a_chat_does_not_undo_the_chat() -> None:
-    error = NotFoundError("GET /v3/chat/message/list was refused")
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("GET /v3/chat/message/list was refused"),
+        RateLimitError("x"),
+        QuotaError("x"),
+        TransportError("x", may_have_arrived=False),
+        ConfigurationError("the client was closed"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["chat", "execute_id"])
+def test_a_look_that_goes_wrong_does_not_undo_what_was_started(error: CozeError, name: str) -> None:
+    error = copy.copy(error)
     assert not may_have_started(error)
-    error.chat = Chat(id="9", conversation_id="7")
+    setattr(error, name, Chat(id="9", conversation_id="7") if name == "chat" else "77")
     assert may_have_started(error)
+
+
+def test_a_chat_that_was_refused_for_its_quota_has_not_started() -> None:
+    error = QuotaError("x", partial=BEGUN)
+    error.chat = BEGUN.chat
+    assert not may_have_started(error)
 
 
 REPEATED = {

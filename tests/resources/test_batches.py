@@ -25,6 +25,7 @@ from coze_async import (
     StreamInterruptedError,
     StreamProtocolError,
     Timeouts,
+    TransportError,
     WorkflowError,
 )
 from coze_async.emulator import (
@@ -38,6 +39,7 @@ from coze_async.emulator import (
     Script,
     Stall,
     TruncatedJson,
+    Unreachable,
     Usage,
     WorkflowInput,
     WorkflowScript,
@@ -207,6 +209,17 @@ async def test_a_chat_that_could_not_be_read_is_named_and_can_be_fetched(emulato
         assert (await coze.chat.retrieve(conversation_id=chat.conversation_id, chat_id=chat.id)).is_over
         said = await coze.chat.messages.list(conversation_id=chat.conversation_id, chat_id=chat.id)
     assert "You said: Hi" in [message.content for message in said]
+
+
+async def test_a_chat_that_cannot_be_looked_at_any_more_has_started_all_the_same(emulator: Emulator) -> None:
+    """Nothing of the last request arrived; asking the question again would pay for it twice."""
+    emulator.fail(Unreachable(), on="GET /v3/chat/retrieve", times=None)
+    async with coze_at(emulator) as coze:
+        (outcome,) = await coze.chat.batch(["Hi"], bot_id="b", user_id="u", polling=Polling()).collect()
+    assert isinstance(outcome.error, TransportError)
+    assert not outcome.error.may_have_arrived
+    assert outcome.error.chat is not None
+    assert outcome.may_have_started
 
 
 async def test_a_chat_that_is_not_known_yet_cannot_be_cancelled(emulator: Emulator) -> None:
