@@ -334,7 +334,7 @@ class Queue:
                 break
             for row in rows:
                 found: Any = await self._client.xrange(self.items, row["message_id"], row["message_id"])
-                fields = found[0][1] if found else {}
+                fields: Mapping[bytes, bytes] = found[0][1] if found else {}
                 await self.give_back(_delivery(row["message_id"], fields, 0), "")
                 number += 1
         await self._client.xgroup_delconsumer(self.items, self.group, self.consumer)

@@ -154,7 +154,8 @@ class Worker:
             if claim is Claim.MINE:
                 break
             await anyio.sleep(min(left + _SOON, queue.rules.pulse))
-        answer = Answer(None, _given_up(delivery.count - 1))
+        # Each of those may have asked.
+        answer = Answer(None, _given_up(delivery.count - 1), attempts=delivery.count - 1)
         if delivery.count <= queue.rules.deliveries:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._shows_itself, delivery, owner)
