@@ -59,7 +59,7 @@ class Journal:
             raise UsageError(f"{self.path} is no file: answers need one that can be gone on with later.")
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            self._lock()
+            _lock(self._file, self.path)
             if self._is_new:
                 _sync_folder(self.path)
             self._mend()
@@ -148,14 +148,6 @@ class Journal:
             beside.unlink(missing_ok=True)
         _sync_folder(path)
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{self.path} is being written by another `coze-async batch`. Wait for it.") from None
-
     def _mend(self) -> None:
         """See to it that the file ends with a whole line; of a file that is not ours nothing is cut off."""
         torn, self._end = self._tail()
@@ -204,14 +196,30 @@ class Journal:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Give an existing file a name that is free; returns that name, None if there was no file."""
-    if not path.exists() or not path.stat().st_size:
+    """Give an existing file a name that is free; returns that name, None if there was no file.
+
+    Raises:
+        UsageError: another process writes it.
+    """
+    if not path.is_file() or not path.stat().st_size:
         return None
-    number = 1
-    while (free := path.with_name(f"{path.name}.{number}")).exists():
-        number += 1
-    path.rename(free)
+    with path.open("rb") as file:
+        _lock(file.fileno(), path)
+        number = 1
+        while (free := path.with_name(f"{path.name}.{number}")).exists():
+            number += 1
+        path.rename(free)
     return free
+
+
+def _lock(file: int, path: Path) -> None:
+    """Keep all other processes out of a file until it is closed."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UsageError(f"{path} is being written by another `coze-async batch`. Wait for it.") from None
 
 
 def _sync_folder(path: Path) -> None:

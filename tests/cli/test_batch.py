@@ -231,6 +231,7 @@ def test_lines_without_a_question_go_to_a_file_of_their_own(folder: Path, emulat
         (["q.json", "--out", "a.jsonl"], "give --format jsonl, csv, text"),
         (["-", "--out", "a.jsonl"], "Stdin does not tell what is in it"),
         (["q.jsonl", "--out", "."], ". is no file"),
+        (["q.jsonl", "--out", "folder", "--no-resume"], "folder is no file"),
         (["q.jsonl", "--out", "letter.txt"], "letter.txt, line 1, is not the answer to a question"),
         (["q.jsonl", "--out", "a.jsonl", "--encoding", "utf-42"], "There is no encoding 'utf-42'"),
         (["q.jsonl"], "--out"),
@@ -246,9 +247,11 @@ def test_wrong_usage_is_told_before_anything_is_asked(
     put("b.jsonl.bad.jsonl", "a")
     Path("letter.txt").write_text("Dear friend\n", encoding="utf-8")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    Path("folder").mkdir()
     assert main(["batch", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert emulator.requests == []
+    Path("folder").rmdir()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -347,12 +350,17 @@ def test_answers_of_another_bot_are_told_of(folder: Path, emulator: Emulator, ca
     assert "a.jsonl has answers of bot b-1; what is asked now is asked of bot b-2.\n" in capsys.readouterr().err
 
 
-def test_two_at_the_same_answers_are_one_too_many(folder: Path, emulator: Emulator, capsys: Captured) -> None:
-    put("q.jsonl", "a")
+@pytest.mark.parametrize("more", [[], ["--no-resume"]])
+def test_two_at_the_same_answers_are_one_too_many(
+    more: list[str], folder: Path, emulator: Emulator, capsys: Captured
+) -> None:
+    put("q.jsonl", "z")
+    assert batch("q.jsonl") == 0
+    put("q.jsonl", "z", "a")
     codes: list[int] = []
 
     def second(given: ChatInput) -> str:
-        thread = threading.Thread(target=lambda: codes.append(batch("q.jsonl")))
+        thread = threading.Thread(target=lambda: codes.append(batch("q.jsonl", *more)))
         thread.start()
         thread.join(SOON)
         return "first"
