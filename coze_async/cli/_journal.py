@@ -213,21 +213,26 @@ def set_aside(path: Path) -> Path | None:
 
 
 def _lock(file: int, path: Path) -> None:
-    """Keep all other processes out of a file until it is closed."""
+    """Keep all other processes out of a file until it is closed, where the file system can."""
     if fcntl is None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise UsageError(f"{path} is being written by another `coze-async batch`. Wait for it.") from None
+    except OSError:
+        # Some network file systems know no locks.
+        return
 
 
 def _sync_folder(path: Path) -> None:
-    """See to it that a file that is new in its folder is found there after a power cut."""
+    """See to it that a file that is new in its folder is found there after a power cut, where the system can."""
     if os.name != "posix":
         return
-    folder = os.open(path.resolve().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # Not every file system syncs folders, and not every folder that can be written can be read.
+    with contextlib.suppress(OSError):
+        folder = os.open(path.resolve().parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

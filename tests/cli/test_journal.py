@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -303,6 +304,30 @@ def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
         journal.without_earlier({1})
     assert path.is_symlink()
     assert lines_of(true) == [1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody is kept out, and no folder is synced")
+def test_a_file_system_that_knows_no_locks_and_syncs_no_folders_will_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some that lie behind a network."""
+    really = os.fsync
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def no_folders(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        really(file)
+
+    monkeypatch.setattr("coze_async.cli._journal.fcntl.flock", no_locks)
+    monkeypatch.setattr(os, "fsync", no_folders)
+    with Journal(path) as journal:
+        journal.write(answer(1))
+        journal.sync()
+    assert lines_of(path) == [1]
+    assert set_aside(path)
 
 
 # --- setting aside ----------------------------------------------------------------------------------------------------
