@@ -87,7 +87,7 @@ class RedisLimiter(Limiter):
             raise ConfigurationError(f"limits is a {type(limits).__name__}: give Limits.")
         if not prefix or set(prefix) & set("{}"):
             raise ConfigurationError(f"prefix is {prefix!r}: give a name without braces, such as 'coze'.")
-        if not lease >= 2 or not 0 < timeout <= lease / 2:
+        if not 2 <= lease < math.inf or not 0 < timeout <= lease / 2:
             raise ConfigurationError(
                 f"lease is {lease!r} and timeout is {timeout!r}: give a lease of 2 seconds or more, "
                 "and a timeout above 0 and of half the lease at most."

@@ -10,6 +10,7 @@ Every change is one script, so it happens as a whole or not at all, and doing it
 does not know whether Redis has heard them says it again.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,8 +135,10 @@ class Rules:
         for name in ("maxlen", "deliveries"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"Rules.{name} is {getattr(self, name)!r}: give 1 or more.")
-        if not self.idle_timeout > 0 or not self.pulse > 0 or not self.keep > 0:
-            raise ConfigurationError("Rules.idle_timeout, Rules.heartbeat and Rules.keep must be above 0 seconds.")
+        if not all(0 < seconds < math.inf for seconds in (self.idle_timeout, self.pulse, self.keep)):
+            raise ConfigurationError(
+                "Rules.idle_timeout, Rules.heartbeat and Rules.keep must be above 0 seconds, and have an end."
+            )
         if self.idle_timeout < 2 * self.pulse:
             raise ConfigurationError(
                 f"Rules.idle_timeout is {self.idle_timeout:g} s with a heartbeat every {self.pulse:g} s: one that came "

@@ -942,6 +942,7 @@ def test_what_is_no_redis_is_refused_in_words(given_redis: Any, words: str) -> N
         ({"prefix": ""}, "prefix is ''"),
         ({"lease": 1.0}, "lease is 1.0"),
         ({"lease": float("nan")}, "lease is nan"),
+        ({"lease": float("inf")}, "lease is inf"),
         ({"timeout": 0.0}, "timeout is 0.0"),
         ({"timeout": 20.0}, "timeout is 20.0"),
         ({"on_redis_down": "ignore"}, "on_redis_down is 'ignore': give 'raise' or 'local'"),

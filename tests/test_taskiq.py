@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateUsage=false
 
+import math
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -907,6 +908,8 @@ async def test_what_is_no_queue_is_one_error(farm: Farm) -> None:
         ({"idle_timeout": 0.0}, "above 0 seconds"),
         ({"heartbeat": 0.0}, "above 0 seconds"),
         ({"keep": -1.0}, "above 0 seconds"),
+        ({"keep": math.inf}, "have an end"),
+        ({"idle_timeout": math.inf}, "have an end"),
         ({"idle_timeout": 10.0, "heartbeat": 6.0}, r"one that came late would let an item be asked twice. Give 12 s"),
         ({"keep": 10.0}, "be asked again"),
     ],
