@@ -1,6 +1,5 @@
 """`ChatBroker`: a queue of chats in Redis, for taskiq."""
 
-import contextlib
 import os
 import socket
 import uuid
@@ -214,15 +213,18 @@ class ChatBroker(RedisStreamBroker):
                 if str(error).startswith("NOGROUP"):
                     # It has lost everything, or somebody has emptied it.
                     self._outages += 1
-                    with contextlib.suppress(RedisError, OSError):
+                    try:
                         await self.queue.declare()
-                    continue
-                if not isinstance(error, _PASSING) and not str(error).startswith(_PASSING_WORDS):
+                        continue
+                    except (RedisError, OSError) as refusal:
+                        self._away(refusal)
+                elif not isinstance(error, _PASSING) and not str(error).startswith(_PASSING_WORDS):
                     raise ConfigurationError(
                         f"Redis at {self.url} refuses what a queue needs: {error}. Is something else kept under "
                         f"{self.queue_name!r}, or may this user not use streams and scripts?"
                     ) from error
-                self._away(error)
+                else:
+                    self._away(error)
             except (RedisError, OSError) as error:
                 self._away(error)
             else:

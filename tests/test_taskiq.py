@@ -847,6 +847,33 @@ async def test_a_redis_that_refuses_for_good_is_one_error(emulator: Emulator, co
     assert "refuses what a queue needs: " in str(errors[0])
 
 
+async def test_a_redis_that_has_lost_everything_and_is_full_is_not_asked_all_the_time() -> None:
+    told: list[str] = []
+    with redis_server() as server:
+        broker = ChatBroker(server.url, tell=told.append)
+        await broker.startup()
+        calls = 0
+
+        async def call() -> Delivery | None:
+            nonlocal calls
+            calls += 1
+            return await broker.queue.next(0.01)
+
+        client = cast("Any", Redis).from_url(server.url)
+        await client.flushall()
+        await client.config_set("maxmemory", 1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broker.insist, call)
+            await until(lambda: told)
+            began, before = anyio.current_time(), calls
+            await until(lambda: calls > before)
+            assert anyio.current_time() - began >= 0.05
+            await client.config_set("maxmemory", 0)
+        assert len(told) == 2
+        await client.aclose()
+        await broker.shutdown()
+
+
 async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coze_async._producer._SILENCE", 0.0)
     async with farm.producer() as producer, anyio.create_task_group() as tasks:
