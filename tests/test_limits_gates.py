@@ -170,3 +170,28 @@ def test_a_place_that_is_taken_elsewhere_is_asked_for_more_rarely_the_longer_it_
     place.learn(0, 0.02, 61.0, is_granted=True)
     place.learn(0, 0.02, 62.0, is_granted=False)
     assert round(place.opens_at - 62.0, 6) == 0.1
+
+
+def test_a_line_is_left_once_and_not_while_somebody_waits() -> None:
+    process = Process(dict.fromkeys((*LANES, *PLACES), 1))
+    process.ask(("account",))
+    process.ask(("account",))
+    gates, first = process.gates, process.gate("account")
+    # Its answer has not come: it may stand in a line.
+    gates.desert([first])
+    assert gates.has_deserted
+    assert gates.leave_line() is None
+    for ask in [*process.asked]:
+        gates.withdraw(ask)
+    gates.desert([first])
+    # The gate was forgotten, and here is one of the same name.
+    process.ask(("account",))
+    process.ask(("account",))
+    assert process.gate("account") is not first
+    assert gates.leave_line() is None
+    gates.desert([first, first])
+    for ask in process.asked[-2:]:
+        gates.withdraw(ask)
+    assert gates.leave_line() is not None
+    assert gates.leave_line() is None
+    assert not gates.has_deserted

@@ -697,6 +697,30 @@ async def test_a_process_stands_in_no_line_for_nobody_after_redis_was_away(
         assert not own.client.zcard(line)
 
 
+async def test_that_a_line_was_left_is_told_again_if_redis_has_not_heard_it(
+    own: RedisServer, process: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(own, limits(chats_at_once=1)) as limiter:
+        await limiter.slot("u")
+        line = f"{limiter._prefix}:queue:user:u"
+        run, told = limiter._redis.run, 0
+
+        async def away(keys: Sequence[str], arguments: Sequence[str | int]) -> list[int]:
+            nonlocal told
+            told += "L" in arguments
+            if told == 1:
+                raise TransportError("gone", may_have_arrived=False)
+            return await run(keys, arguments)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(limiter.slot, "u")
+            await until(lambda: own.client.zcard(line))
+            monkeypatch.setattr(limiter._redis, "run", away)
+            tasks.cancel_scope.cancel()
+        await until(lambda: told and not limiter._outage)
+        assert not own.client.zcard(line)
+
+
 async def test_a_process_that_was_silent_for_too_long_counts_its_chats_again(
     own: RedisServer, process: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
