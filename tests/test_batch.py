@@ -342,6 +342,29 @@ async def test_leaving_early_closes_what_the_items_had_opened() -> None:
     await mine.aclose()
 
 
+@pytest.mark.parametrize(("needs", "takes"), [(1.0, 1.0), (60.0, 2.0)])
+async def test_the_items_are_closed_also_by_who_is_cancelled_but_not_without_end(needs: float, takes: float) -> None:
+    closing: list[float] = []
+
+    class Table:
+        async def __aiter__(self) -> AsyncGenerator[int]:
+            try:
+                for number in itertools.count():
+                    yield number
+            finally:
+                began = anyio.current_time()
+                try:
+                    await anyio.sleep(needs)
+                finally:
+                    closing.append(anyio.current_time() - began)
+
+    with anyio.move_on_after(5.0):
+        async with fan_out(at_once, Table(), limit=3) as outcomes:
+            await anext(outcomes)
+            await anyio.sleep_forever()
+    assert closing == [pytest.approx(takes)]
+
+
 async def test_an_error_of_the_block_comes_out_as_it_is() -> None:
     work = Work((1.0, None), (10.0, None))
 
