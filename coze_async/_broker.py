@@ -249,7 +249,7 @@ class ChatBroker(RedisStreamBroker):
 
 def plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error of ours that a group is about; the group itself if there is none."""
-    found = group.subgroup(CozeError)
+    found: BaseException | None = group.subgroup(CozeError)
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return group if found is None else found
