@@ -3,15 +3,20 @@
 import argparse
 import asyncio
 import gc
+import os
 import sys
+import tempfile
 from pathlib import Path
 
+from benchmarks import certificate
 from benchmarks.suite import child
 from coze_async import AsyncCoze, Limits
 
 __all__ = ["Left", "measure"]
 
 _AT_ONCE = 50
+# Heaps grow in steps, and caches fill.
+_SLACK_KIB = 8192
 
 
 class Left:
@@ -65,16 +70,25 @@ def main() -> int:
     """Measure, and tell what has grown; 0 if nothing has."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaks", description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--tls", action="store_true", help="over TLS")
     arguments = parser.parse_args()
-    with child("the server", "benchmarks.server") as server:
-        url = f"http://127.0.0.1:{int(server.line())}/framed/20"
-        before, after = asyncio.run(measure(url, arguments.requests))
+    with tempfile.TemporaryDirectory() as folder:
+        pair: list[str] = []
+        if arguments.tls:
+            file, store = certificate.make(Path(folder))
+            pair = [str(file)]
+            os.environ["SSL_CERT_FILE"] = str(store)
+        with child("the server", "benchmarks.server", *pair) as server:
+            port = server.line().split()[-1]
+            url = f"http{'s' * arguments.tls}://127.0.0.1:{port}/framed/20"
+            before, after = asyncio.run(measure(url, arguments.requests))
     print(f"after a tenth: {before}\nafter all:     {after}")
     # A connection more or less is no leak, nor is a cache that fills; something for every request would be.
     return int(
         after.tasks > before.tasks
         or after.files > before.files + _AT_ONCE
         or after.objects > before.objects + max(500, arguments.requests // 100)
+        or after.kib > before.kib + _SLACK_KIB
     )
 
 
