@@ -123,11 +123,12 @@ parser_for: Callable[[Sink], Parser] = ByH11
 """Makes the best parser that is installed."""
 
 try:
-    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser, __version__
+    import httptools
+    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 except ImportError:
     pass
 else:
     # An older one may be here for another program's sake. It takes white space in names, and bodies where none may be.
-    if [int(number) for number in re.findall(r"\d+", __version__)] >= [0, 6, 3]:
+    if [int(number) for number in re.findall(r"\d+", httptools.__version__)] >= [0, 6, 3]:
         parse_errors = (*parse_errors, HttpParserError, HttpParserUpgrade)
         parser_for = HttpResponseParser
