@@ -494,6 +494,15 @@ async def test_httpx_own_transport_keeps_the_time_of_the_first_event() -> None:
             await create(coze)
 
 
+async def test_httpx_own_transport_does_not_give_up_a_first_event_that_may_take_longer_than_a_pause() -> None:
+    timeouts = Timeouts(idle=30.0, first_event=40.0)
+    async with silent_port() as url, AsyncCoze("pat_x", base_url=url, timeouts=timeouts, retry=Retry.none()) as coze:
+        began = anyio.current_time()
+        with pytest.raises(RequestTimeoutError, match=r"within 40 s \(Timeouts.first_event\)"):
+            await ask(coze)
+        assert anyio.current_time() - began >= 40.0
+
+
 async def test_a_port_where_nobody_listens_is_a_transport_error() -> None:
     async with silent_port() as url:
         pass
