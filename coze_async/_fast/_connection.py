@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import httpx
 
-from coze_async._fast._parser import MOST_OF_A_HEAD, BadAnswer, ByH11, Parser, parse_errors, parser_for
+from coze_async._fast._parser import MOST_OF_A_HEAD, BadAnswer, Parser, parse_errors, parser_for
 from coze_async._fast._tls import Tls
 from coze_async._fast._wake import Wake
 
@@ -59,6 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         "__weakref__",
         "_buffer",
         "_deadline",
+        "_expect",
         "_expiry",
         "_feed",
         "_freed",
@@ -119,6 +120,8 @@ class Connection(asyncio.BufferedProtocol):
         self.on_body: Callable[[bytes], None] = self.pieces.append
         self._parser: Parser | None = parser_for(self)
         self._feed: Callable[[bytes | memoryview], None] = self._parser.feed_data
+        # h11 wants to know what was asked.
+        self._expect: Callable[[bytes], None] | None = getattr(self._parser, "begin", None)
         self._wake = Wake(loop)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -145,8 +148,8 @@ class Connection(asyncio.BufferedProtocol):
         self._method = method
         self._received = self.status = 0
         self.is_complete = False
-        if isinstance(self._parser, ByH11):
-            self._parser.begin(method)
+        if self._expect is not None:
+            self._expect(method)
         self._write(data)
 
     async def send(self, body: AsyncIterable[bytes], length: int | None, seconds: float | None) -> None:
@@ -349,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
             self.error = httpx.ReadError(str(exc) if exc else "the connection was closed")
         self._is_gone()
         # The parser holds what holds the parser.
-        self._parser = None
+        self._parser = self._expect = None
         self._feed = _refuse
 
     def pause_writing(self) -> None:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import h11
-
-__all__ = ["MOST_OF_A_HEAD", "BadAnswer", "ByH11", "Parser", "Sink", "parse_errors", "parser_for"]
+__all__ = ["MOST_OF_A_HEAD", "BadAnswer", "Parser", "Sink", "by_h11", "parse_errors", "parser_for"]
 
 MOST_OF_A_HEAD = 100 * 1024
 """Bytes of headers, and of trailers, that an answer may have; httpx's own transport has the same limit."""
@@ -57,69 +55,17 @@ class Parser(Protocol):
         ...
 
 
-class ByH11:
-    """h11 behind the same face."""
+def by_h11(sink: Sink) -> Parser:
+    """Make a parser of h11, which is loaded for the first: where httptools is there nobody needs it."""
+    from coze_async._fast._by_h11 import ByH11
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._state = h11.Connection(h11.CLIENT)
-        self._answer: h11.Response | h11.InformationalResponse | None = None
-
-    def begin(self, method: bytes) -> None:
-        """Expect an answer. h11 wants to have seen the request, so it is shown the least there is of one."""
-        self._state = state = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_OF_A_HEAD)
-        state.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"-")]))
-        state.send(h11.EndOfMessage())
-
-    def feed_data(self, data: bytes | memoryview, /) -> None:
-        """Read bytes; raise h11.RemoteProtocolError if they are no HTTP."""
-        state, sink = self._state, self._sink
-        state.receive_data(bytes(data))
-        while True:
-            event = state.next_event()
-            if event is h11.NEED_DATA:
-                return
-            if event is h11.PAUSED:
-                # What stands behind the end of the answer can only begin another one.
-                sink.on_message_begin()
-                return
-            if isinstance(event, h11.Data):
-                sink.on_body(bytes(event.data))
-            elif isinstance(event, h11.Response | h11.InformationalResponse):
-                self._head(event)
-            else:
-                sink.on_message_complete()
-                if not state.trailing_data[0]:
-                    return
-
-    def _head(self, answer: h11.Response | h11.InformationalResponse) -> None:
-        self._answer = answer
-        sink = self._sink
-        sink.on_message_begin()
-        sink.on_status(answer.reason)
-        for name, value in answer.headers.raw_items():
-            sink.on_header(name, value)
-        sink.on_headers_complete()
-        if isinstance(answer, h11.InformationalResponse):
-            sink.on_message_complete()
-
-    def get_status_code(self) -> int:
-        """Return the status."""
-        return 0 if self._answer is None else self._answer.status_code
-
-    def get_http_version(self) -> str:
-        """Return such as "1.1"."""
-        return "" if self._answer is None else self._answer.http_version.decode("ascii")
-
-    def should_keep_alive(self) -> bool:
-        """Return True if the connection can be used again."""
-        return self._state.their_state is h11.DONE
+    return ByH11(sink)
 
 
-parse_errors: tuple[type[Exception], ...] = (BadAnswer, h11.RemoteProtocolError)
+parse_errors: tuple[type[Exception], ...] = (BadAnswer,)
 """What a parser raises if the bytes are no HTTP; the sink was told of all that came before."""
 
-parser_for: Callable[[Sink], Parser] = ByH11
+parser_for: Callable[[Sink], Parser] = by_h11
 """Makes the best parser that is installed."""
 
 try:

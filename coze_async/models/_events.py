@@ -1,8 +1,8 @@
 """The events of a stream: match them by class. `event` is the name on the wire."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from coze_async.models._base import CozeModel
 from coze_async.models._chat import Chat, Message, Usage
@@ -72,9 +72,6 @@ class ChatCanceled(CozeModel):
 
 class MessageDelta(CozeModel):
     """A piece of a message, in `message.content` or `message.reasoning_content`. Messages may interleave by id."""
-
-    # Made here, and so often: what this version does not know is kept by the message in it.
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     event: str = "conversation.message.delta"
     message: Message

@@ -22,10 +22,10 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     name: str = request.param
     if name == "httptools":
         pytest.importorskip("httptools")
-        if _parser.parser_for is _parser.ByH11:
+        if _parser.parser_for is _parser.by_h11:
             pytest.skip("this httptools is too old to be used")
     else:
-        monkeypatch.setattr(_connection, "parser_for", _parser.ByH11)
+        monkeypatch.setattr(_connection, "parser_for", _parser.by_h11)
     return name
 
 

@@ -21,11 +21,11 @@ def test_an_old_httptools_is_not_used(version: str, is_used: bool, monkeypatch: 
     monkeypatch.setitem(sys.modules, "httptools", fake)
     names = runpy.run_path(_parser.__file__)
     assert (names["parser_for"] is object) == is_used
-    assert (names["parser_for"] is names["ByH11"]) != is_used
+    assert (names["parser_for"] is names["by_h11"]) != is_used
     assert (KeyError in names["parse_errors"]) == is_used
 
 
 def test_without_httptools_h11_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httptools", None)
     names = runpy.run_path(_parser.__file__)
-    assert names["parser_for"] is names["ByH11"]
+    assert names["parser_for"] is names["by_h11"]
