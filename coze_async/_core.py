@@ -40,6 +40,9 @@ __all__ = ["Core"]
 
 T = TypeVar("T")
 
+# A byte order mark, and blanks.
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+
 
 class Core:
     """Sends requests with one set of options."""
@@ -411,7 +414,10 @@ class Core:
         """Return the answer if it is none of the forms of an error; those are raised."""
         status, kind = body.status, content_type_of(body.headers)
         if status < 300 and kind == "text/event-stream":
-            return Reply(status, kind, content, None, attempt.logid)
+            if content.lstrip(_BEFORE_JSON)[:1] != b"{":
+                return Reply(status, kind, content, None, attempt.logid)
+            # No event begins so: it is a whole answer, most likely an error, whatever it is called.
+            kind = "application/json"
         envelope = open_envelope(status, body.headers, content)
         attempt.logid = envelope.logid
         if envelope.is_error:

@@ -23,6 +23,7 @@ from coze_async import (
     DecodeError,
     Exchange,
     Limits,
+    NotFoundError,
     RateLimitError,
     RequestTimeoutError,
     Retry,
@@ -50,6 +51,10 @@ async def retrieve(coze: AsyncCoze) -> Any:
 
 async def create(coze: AsyncCoze) -> Any:
     return await coze.chat.create("Hi", bot_id="b", user_id="u")
+
+
+async def delete(coze: AsyncCoze) -> Any:
+    return await coze.conversations.delete(conversation_id="7")
 
 
 async def ask(coze: AsyncCoze) -> Any:
@@ -177,6 +182,21 @@ async def test_an_error_under_the_type_of_a_stream_is_an_error(status: int) -> N
     coze, _ = coze_with(response, retry=Retry.none())
     with pytest.raises(BadRequestError, match="bad bot"):
         await ask(coze)
+
+
+@pytest.mark.parametrize("call", [retrieve, create, delete])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n "])
+async def test_an_error_under_the_type_of_a_stream_is_one_where_none_was_asked_for(call: Any, before: bytes) -> None:
+    body = before + b'{"code":4200,"msg":"no such thing","detail":{"logid":"log-7"}}'
+    coze, _ = coze_with(answer(content=body, headers={"content-type": "text/event-stream; charset=utf-8"}))
+    with pytest.raises(NotFoundError, match="no such thing") as caught:
+        await call(coze)
+    assert (caught.value.code, caught.value.status, caught.value.logid) == (4200, 200, "log-7")
+
+
+async def test_an_answer_under_the_type_of_a_stream_is_read_all_the_same() -> None:
+    coze, _ = coze_with(answer(content=chat("in_progress").content, headers={"content-type": "text/event-stream"}))
+    assert (await retrieve(coze)).status == "in_progress"
 
 
 async def test_an_array_or_a_number_instead_of_an_object_cannot_be_read() -> None:
