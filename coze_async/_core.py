@@ -373,7 +373,8 @@ class Core:
     def _failed(self, request: Request, error: Exception, *, is_whole: bool = True) -> CozeError:
         """Return our error for one of httpx; `is_whole` is False for a request that was not sent to its end."""
         base_url = self.session.base_url
-        reason = redact(str(error), self.session.auth.secrets()) or type(error).__name__
+        # The sentence goes on after it, and some of these end with a full stop of their own.
+        reason = redact(str(error), self.session.auth.secrets()).rstrip(".") or type(error).__name__
         if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | UnicodeError):
             return ConfigurationError(
                 f"{request.name} cannot be sent: {reason}. Check base_url ({base_url}), headers and ids."

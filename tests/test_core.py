@@ -219,6 +219,13 @@ LOST = httpx.RemoteProtocolError("Server disconnected without sending a response
 NOT_CONNECTED = httpx.ConnectError("All connection attempts failed")
 
 
+@pytest.mark.parametrize("stop", ["", ".", "..."])
+async def test_why_a_call_was_lost_is_told_with_one_full_stop(stop: str) -> None:
+    coze, _ = coze_with(httpx.RemoteProtocolError(f"Server disconnected{stop}"))
+    with pytest.raises(TransportError, match=r": Server disconnected\. What it started"):
+        await create(coze)
+
+
 @pytest.mark.parametrize("call", [create, ask])
 @pytest.mark.parametrize(
     "problem", [LOST, httpx.ReadTimeout("slow"), httpx.WriteTimeout("slow"), refusal(5000), answer({}, status=502)]
