@@ -315,7 +315,8 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         return self._refused(facts, text.strip() or "an error event without a reason")
 
     def _is_done(self) -> bool:
-        return self._done
+        # What follows a failure in the same piece would come only because of how the bytes were cut.
+        return self._done or self._failed is not None
 
     def _is_complete(self) -> bool:
         # Without its last event a body may still be complete: the chat's own end was seen.

@@ -364,6 +364,17 @@ async def test_a_failed_chat_stays_the_reason_whatever_follows(after: tuple[byte
         await served.stream().result()
 
 
+async def test_nothing_is_handed_out_behind_a_failed_chat_however_the_bytes_were_cut() -> None:
+    events = (CREATED, piece("Hal"), FAILED, piece("ts"), piece("!"), COMPLETED, DONE)
+    for body in (events, (b"".join(events),)):
+        seen: list[Any] = []
+        with pytest.raises(ChatFailedError) as caught:
+            await collect(Served(stream_of(*body)).stream(), seen)
+        assert isinstance(seen[-1], ChatFailed)
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "Hal"
+
+
 async def test_an_error_event_ends_the_stream_with_its_code_and_what_came_before() -> None:
     served = Served(stream_of(CREATED, piece("Hi"), event("error", {"code": "4020", "msg": "rpm"}), DONE))
     with pytest.raises(RateLimitError, match="rpm") as caught:
