@@ -15,6 +15,8 @@ _log = logging.getLogger("coze_async")
 
 M = TypeVar("M", bound="CozeModel")
 
+_TOO_DEEP = "the JSON is nested too deeply"
+
 
 class CozeModel(BaseModel):
     """Data as a server sent it: immutable, with every field that is not declared kept in `model_extra`."""
@@ -45,7 +47,7 @@ def read_json(model: type[M], data: bytes) -> M:
         try:
             value = json.loads(data.decode("utf-8", "replace"))
         except RecursionError:
-            raise ValueError("the JSON is nested too deeply") from None
+            raise ValueError(_TOO_DEEP) from None
         return read_object(model, value)
 
 
@@ -76,11 +78,19 @@ def read_object(model: type[M], value: Any) -> M:
 
 
 def without_nulls(value: Any) -> Any:
-    """Copy a JSON value without the keys and items that are null."""
-    if is_object(value):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if is_list(value):
-        return [without_nulls(item) for item in value if item is not None]
+    """Copy a JSON value without the keys and items that are null.
+
+    Raises:
+        ValueError: it is nested too deeply.
+    """
+    try:
+        if is_object(value):
+            return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        if is_list(value):
+            return [without_nulls(item) for item in value if item is not None]
+    except RecursionError:
+        # What reads JSON has another limit than what walks through it.
+        raise ValueError(_TOO_DEEP) from None
     return value
 
 

@@ -151,6 +151,15 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
         read_json(Outer, text)
 
 
+def test_what_is_nested_too_deeply_is_a_value_error_at_every_depth() -> None:
+    """What reads JSON, what checks it and what walks through it have limits of their own."""
+    depths = (100, *range(300, 1200, 50), 5000)
+    texts = [b'{"id":%b1%b,"name":null}' % (b"[" * depth, b"]" * depth) for depth in depths]
+    for text in texts:
+        with pytest.raises(ValueError):
+            read_json(Outer, text)
+
+
 def test_reading_does_not_change_what_was_given() -> None:
     given_value = {"id": "1", "name": None, "size": "x", "many": [None, {"id": "2", "count": "x"}]}
     before = json.dumps(given_value)
