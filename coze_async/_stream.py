@@ -52,7 +52,7 @@ class EventStream(ABC, Generic[E, R]):
         self._inbox: list[Event] = []
         self._advance: Callable[[], E | None] = partial(next, self._decoder(), None)
         self._has_news = False
-        self._error: CozeError | None = None
+        self._error: Exception | None = None
         self._opening: anyio.CancelScope | None = None
         self._open: OpenStream | None = None
         self._logid: str | None = None
@@ -329,7 +329,7 @@ class EventStream(ABC, Generic[E, R]):
         decoded: E | None = None
         try:
             decoded = self._decoded(event)
-        except CozeError as error:
+        except Exception as error:  # noqa: BLE001 - raised from `_next`; from here it would end the decoder without a word
             self._error = error
         if self._error is not None or self._is_done():
             # What came behind it does not belong to it, however the bytes were cut.

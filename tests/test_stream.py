@@ -411,6 +411,36 @@ async def test_data_that_is_no_json_names_the_event() -> None:
         await served.coze.workflows.stream(workflow_id="w").result()
 
 
+async def test_data_that_is_nested_too_deeply_names_the_event() -> None:
+    deep = "[" * 700 + "]" * 700
+    for name in ("conversation.message.delta", "conversation.chat.in_progress"):
+        text = f'{{"id":"m","conversation_id":"7001","content":{deep},"status":null}}'
+        served = Served(stream_of(CREATED, piece("Hi"), event(name, text), DONE))
+        with pytest.raises(StreamProtocolError, match=name) as caught:
+            await served.stream().result()
+        assert "nested too deeply" in str(caught.value)
+        assert served.is_free
+
+
+async def test_an_error_of_any_kind_ends_the_stream_and_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when memory runs out while an event is being read."""
+
+    def without_memory(*_: object) -> None:
+        raise MemoryError
+
+    served = Served(stream_of(b"".join((piece("Hi"), CREATED, piece("!"))), COMPLETED, DONE))
+    stream = served.stream()
+    seen: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("coze_async._chat_stream._whole_chat", without_memory)
+        with pytest.raises(MemoryError):
+            await collect(stream, seen)
+    assert len(seen) == 1, "what came before it"
+    assert served.is_free
+    with pytest.raises(MemoryError):
+        await stream.result()
+
+
 async def test_a_secret_that_the_server_repeats_is_in_no_error() -> None:
     token = "pat_very_secret_token"
     for body in (
