@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
+from typing import Any
 
 __all__ = ["Wake"]
 
-_Callback = Callable[["Wake"], object]
+_Callback = Callable[[Any], object]
 
 
 class Wake:
@@ -20,20 +21,18 @@ class Wake:
         loop: Whose task it is.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_is_done", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_is_done", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._asyncio_future_blocking: bool = False
         self._callback: _Callback | None = None
         self._context: Context | None = None
-        self._cancelled: asyncio.CancelledError | None = None
         self._is_done = True
 
     def restart(self) -> None:
         """Begin to wait."""
         self._is_done = False
-        self._cancelled = None
 
     def now(self) -> None:
         """Let the task go on before this returns; only for what the loop itself calls.
@@ -55,11 +54,7 @@ class Wake:
     def soon(self) -> None:
         """Let the task go on in the next round of the loop."""
         if not self._is_done:
-            self._is_done = True
-            callback, context = self._callback, self._context
-            self._callback = self._context = None
-            if callback is not None:
-                self._loop.call_soon(callback, self, context=context)
+            self._ends_with(self)
 
     # --- what a task asks of a future ---------------------------------------------------------------------------------
 
@@ -80,16 +75,23 @@ class Wake:
         """Return False as long as the task waits."""
         return self._is_done
 
-    def cancel(self, msg: object = None) -> bool:
+    def cancel(self, msg: Any = None) -> bool:
         """End the waiting by an error; False if it is over already."""
         if self._is_done:
             return False
-        # anyio knows by the message whose cancellation it is.
-        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
-        self.soon()
+        # Not kept here: somebody else may wait for this before the task goes on. anyio knows by the message whose
+        # cancellation it is.
+        cancelled: asyncio.Future[None] = self._loop.create_future()
+        cancelled.cancel(msg)
+        self._ends_with(cancelled)
         return True
 
     def result(self) -> None:
-        """Raise what the task has to raise."""
-        if self._cancelled is not None:
-            raise self._cancelled
+        """Return nothing: it was no cancellation that has ended the waiting."""
+
+    def _ends_with(self, outcome: "Wake | asyncio.Future[None]") -> None:
+        self._is_done = True
+        callback, context = self._callback, self._context
+        self._callback = self._context = None
+        if callback is not None:
+            self._loop.call_soon(callback, outcome, context=context)

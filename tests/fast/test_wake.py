@@ -119,6 +119,22 @@ async def test_whoever_is_cancelled_is_cancelled_once(started: Started, first: s
     assert not wake.cancel()
 
 
+async def test_who_is_cancelled_stays_so_when_somebody_else_waits_before_it_goes_on(started: Started) -> None:
+    """As when the answer is complete in the same round, and another task gives the connection to the next request."""
+    wake, task, seen = started
+    task.cancel()
+    wake.restart()
+    others: list[object] = []
+    wake.add_done_callback(others.append, context=contextvars.copy_context())
+    await asyncio.wait([task])
+    assert seen == ["cancelled"]
+    assert task.cancelled()
+    assert others == []
+    wake.soon()
+    await asyncio.sleep(0)
+    assert others == [wake]
+
+
 async def test_a_scope_of_anyio_knows_its_own_cancellation_again() -> None:
     wake = Wake(asyncio.get_running_loop())
     wake.restart()
