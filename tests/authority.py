@@ -49,7 +49,8 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+            # Who has no subject has only these names, and says so.
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not list(name))
         if ca:
             usage = x509.KeyUsage(
                 digital_signature=True,

@@ -51,6 +51,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        # Without a limit: threads live in real time, and this clock would run past them.
+        await super().shutdown_default_executor()
+
 
 def _clock() -> trio.testing.MockClock:
     return trio.testing.MockClock(autojump_threshold=0.0005)
