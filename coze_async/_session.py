@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+# So much of a body goes out without the server's help.
+_SHORT = 65536
 # httpx looks at every character of an address, and a poll asks for the same one each time.
 _url = functools.lru_cache(256)(httpx.URL)
 
@@ -60,6 +62,10 @@ def _has_proxy(base_url: str) -> bool:
     """True if the environment names a proxy for a server, and does not except the server."""
     parts, proxies = urlsplit(base_url), urllib.request.getproxies()
     return bool(proxies.get(parts.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(parts.netloc)
+
+
+def _is_short(body: bytes | Outgoing | None) -> bool:
+    return body is None or (isinstance(body, bytes) and len(body) <= _SHORT)
 
 
 class Session:
@@ -153,7 +159,7 @@ class Session:
         if shortcut is None or not shortcut.is_open:
             answer = self._sent_by(client, method, target, headers, body, timeouts)
         else:
-            if first is not None and shortcut.is_connected and not isinstance(body, Outgoing):
+            if first is not None and shortcut.is_connected and _is_short(body):
                 # Nothing else takes time, so that it needs no timer of its own.
                 timeouts["first"], first = first, None
             answer = shortcut.send(method, target, headers, body, timeouts)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
 
+import anyio
 import httpx
 
 from coze_async._fast._answer import Answer
@@ -99,6 +100,13 @@ class FastTransport(httpx.AsyncBaseTransport):
             pool = self._pool = Pool(self._limits, self._certificates)
         connection = pool.idle(origin)
         if connection is None:
+            if (first := timeouts.get("first")) is not None:
+                # What was free is lost, so that connecting takes of this limit too.
+                with anyio.move_on_after(first):
+                    return await self.exchange(
+                        origin, method, head, content, stream, length, {**timeouts, "first": None}
+                    )
+                raise httpx.ReadTimeout("the time is up")
             connection = await pool.acquire(origin, pool=timeouts.get("pool"), connect=timeouts.get("connect"))
         try:
             if len(content) <= _SHORT:

@@ -5,8 +5,9 @@
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
+import anyio
 import httpcore
 import httpx
 import pytest
@@ -15,19 +16,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_http import OK, Server, Visitor, saying, serving
 
-from coze_async import AsyncCoze, ConfigurationError, Limits, Retry, Timeouts
+from coze_async import AsyncCoze, ConfigurationError, Limits, RequestTimeoutError, Retry, Timeouts
 from coze_async._encoding import path_segment, query_string
 from coze_async._fast import FastTransport
+from coze_async._fast._connection import Connection
 from coze_async._session import Session
 
 CHAT = b'{"code":0,"data":{"id":"9","conversation_id":"7","status":"completed"}}'
+DONE = b'event:conversation.chat.completed\ndata:{"id":"9","conversation_id":"7"}\n\nevent:done\ndata:"[DONE]"\n\n'
 ANSWER = OK + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(CHAT) + CHAT
 
 
-def coze_at(server: Server, **options: Any) -> AsyncCoze:
-    forever = Timeouts(connect=None, first_event=None, idle=None, write=None, pool=None)
+FOREVER = Timeouts(connect=None, first_event=None, idle=None, write=None, pool=None)
+
+
+def coze_at(server: Server, timeouts: Timeouts = FOREVER, **options: Any) -> AsyncCoze:
     return AsyncCoze(
-        "pat_x", base_url=server.url, timeouts=forever, retry=Retry.none(), limits=Limits.none(), **options
+        "pat_x", base_url=server.url, timeouts=timeouts, retry=Retry.none(), limits=Limits.none(), **options
     )
 
 
@@ -230,3 +235,42 @@ async def test_other_headers_are_sent_by_the_next_call() -> None:
         await retrieve(coze.with_options(headers={"X-Trace": "1"}))
         await retrieve(coze)
     assert [b"X-Trace: 1\r\n" in request for request in requests] == [False, True, False]
+
+
+def no_answer(limit: float) -> Any:
+    return pytest.raises(RequestTimeoutError, match=rf"no answer within {limit:g} s \(Timeouts.first_event\)")
+
+
+FIRST_EVENT = Timeouts(connect=50.0, first_event=10.0, idle=20.0, write=50.0)
+STREAM = OK + b"Content-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(DONE) + DONE
+
+
+async def test_connecting_again_takes_of_the_time_for_the_first_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connecting(*_: object) -> NoReturn:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with serving(saying(STREAM)) as server, coze_at(server, timeouts=FIRST_EVENT) as coze:
+        await coze.chat.stream("Hi", bot_id="b", user_id="u").result()
+        # The server has said farewell, and nobody has heard it yet.
+        monkeypatch.setattr(Connection, "is_stale", True)
+        monkeypatch.setattr("coze_async._fast._pool.connected_socket", connecting)
+        began = anyio.current_time()
+        with no_answer(10.0):
+            await coze.chat.stream("Hi", bot_id="b", user_id="u").result()
+        assert anyio.current_time() - began == pytest.approx(10.0)
+
+
+async def test_sending_a_long_body_takes_of_the_time_for_the_first_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pushing(*_: object) -> None:
+        # The server takes it in pieces, each of them soon enough for `write`.
+        await anyio.sleep(9.0)
+
+    async with serving(saying(STREAM)) as server, coze_at(server, timeouts=FIRST_EVENT) as coze:
+        await coze.chat.stream("Hi", bot_id="b", user_id="u").result()
+        monkeypatch.setattr(Connection, "push", pushing)
+        began = anyio.current_time()
+        with no_answer(10.0):
+            await coze.chat.stream("Hi" * 40_000, bot_id="b", user_id="u").result()
+        assert anyio.current_time() - began == pytest.approx(10.0)
+        assert server.connections == 1
