@@ -89,7 +89,8 @@ class Shortcut:
         answer, read = plain_headers(connection.headers), timeouts.get("read")
         if "set-cookie" in answer or "content-encoding" in answer:
             response = response_of(connection, read)
-            response.request = httpx.Request(method, f"{self._origin[0]}://{self._own['Host']}{target}")
+            url = f"{self._origin[0]}://{self._own['Host']}{self._prefix.decode('ascii')}{target}"
+            response.request = httpx.Request(method, url)
             self._client.cookies.extract_cookies(response)
             return Body.of(response)
         pieces = Answer(connection, read)

@@ -110,16 +110,20 @@ def test_what_is_quoted_here_is_an_address_to_httpx(name: str, pairs: list[tuple
     assert httpx.URL(f"http://a{target}").raw_path == target.encode("ascii")
 
 
-async def test_a_cookie_that_a_server_gives_is_given_back() -> None:
+@pytest.mark.parametrize(
+    ("base", "where"), [("", b"; Path=/"), ("", b""), ("/proxy", b""), ("/proxy", b"; Path=/proxy")]
+)
+async def test_a_cookie_that_a_server_gives_is_given_back(base: str, where: bytes) -> None:
+    """Without a path it is for all that lies beside what was asked for."""
     requests: list[bytes] = []
 
     async def script(visitor: Visitor) -> None:
         for _ in range(2):
             requests.append(await visitor.request())
-            await visitor.send(ANSWER.replace(b"Content-Type", b"Set-Cookie: worker=7; Path=/\r\nContent-Type"))
+            await visitor.send(ANSWER.replace(b"Content-Type", b"Set-Cookie: worker=7%b\r\nContent-Type" % where))
         await visitor.gone()
 
-    async with serving(script) as server, coze_at(server) as coze:
+    async with serving(script) as server, coze_at(Server(server.url + base)) as coze:
         await retrieve(coze)
         await retrieve(coze)
     assert b"worker=7" not in requests[0]
