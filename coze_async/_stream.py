@@ -173,6 +173,10 @@ class EventStream(ABC, Generic[E, R]):
             await self._begin()
             return []
         try:
+            if self._total is not None and anyio.current_time() >= self._total:
+                # Also if what follows is here: then it was not asked for in time.
+                self._limit = "total"
+                raise TimeoutError
             # A look at the clock costs more than a piece that is here.
             piece = await opened.next(self._patience() if self._is_timed and not opened.is_here else None)
         except StopAsyncIteration:

@@ -18,6 +18,7 @@ from replaying import Recording, ReplayTransport, recording, stream_of
 
 from coze_async import (
     AsyncCoze,
+    ChatCompleted,
     ChatCreated,
     ChatFailed,
     ChatFailedError,
@@ -763,6 +764,33 @@ async def test_a_stream_has_a_total_time_too() -> None:
     assert anyio.current_time() - began == pytest.approx(30.5)
     assert caught.value.partial is not None
     assert caught.value.partial.text == "x" * 30
+    assert served.is_free
+
+
+async def test_the_total_time_is_over_for_whoever_reads_too_slowly_too() -> None:
+    served = Served(stream_of(CREATED, piece("a"), piece("b"), piece("c"), DONE), timeouts=Timeouts(total=5.0))
+    seen: list[Any] = []
+
+    async def read_slowly() -> None:
+        async for one in served.stream():
+            seen.append(one)
+            await anyio.sleep(2.0)
+
+    with pytest.raises(RequestTimeoutError, match=r"did not end within 5 s \(Timeouts.total\)") as caught:
+        await read_slowly()
+    assert len(seen) == 3
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "ab"
+    assert served.is_free
+
+
+async def test_an_answer_that_was_read_in_time_is_whole_although_the_time_is_over_then() -> None:
+    served = Served(stream_of(*ANSWER), timeouts=Timeouts(total=5.0))
+    stream = served.stream()
+    async for one in stream:
+        if isinstance(one, ChatCompleted):
+            await anyio.sleep(9.0)
+    assert (await stream.result()).text == "Hi there"
     assert served.is_free
 
 

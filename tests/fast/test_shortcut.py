@@ -278,3 +278,26 @@ async def test_sending_a_long_body_takes_of_the_time_for_the_first_event(monkeyp
             await coze.chat.stream("Hi" * 40_000, bot_id="b", user_id="u").result()
         assert anyio.current_time() - began == pytest.approx(10.0)
         assert server.connections == 1
+
+
+async def test_the_total_time_is_over_for_whoever_never_has_to_wait() -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"Content-Type: text/event-stream\r\n\r\n")
+        for _ in range(30):
+            await visitor.send(b'event:conversation.message.delta\ndata:{"id":"m"}\n\n')
+            await anyio.sleep(0.5)
+        await visitor.gone()
+
+    async with serving(script) as server, coze_at(server, timeouts=Timeouts(total=5.0)) as coze:
+        seen: list[float] = []
+
+        async def read_slowly() -> None:
+            async for _ in coze.chat.stream("Hi", bot_id="b", user_id="u"):
+                seen.append(anyio.current_time())
+                await anyio.sleep(0.7)
+
+        with pytest.raises(RequestTimeoutError, match=r"did not end within 5 s \(Timeouts.total\)"):
+            await read_slowly()
+        # What was read before is handed out.
+        assert seen[-1] - seen[0] < 10.0
