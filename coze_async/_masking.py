@@ -48,6 +48,10 @@ _USER = re.compile(
     r"|e?mail|phone|mobile|creator_name|(?:creator|owner|member|operator|author|open|web)_ids?)$",
     re.IGNORECASE,
 )
+# A pair, as variables and headers come in: the first of these says what the second holds.
+_LABEL = re.compile(r"(?:.*_)?(?:key|keyword|name|field|header|variable|param(?:eter)?|label)")
+_HELD = re.compile(r"(?:.*_)?(?:values?|default)")
+_PAIR = re.compile(r'(?:values?|default)"\s*:', re.IGNORECASE)
 # What has an id and a name below these is somebody.
 _PERSON = re.compile(r"(?:.*_)?(?:creator|owner|member|operator|author|user|collaborator)s?(?:_info)?")
 _OF_A_PERSON = frozenset({"id", "name"})
@@ -95,6 +99,8 @@ _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _SHORTEST = 3
 # A shorter credential may well be a word, as "any" or "chat": it is looked for in words only, not in ids and values.
 _SECRET_VALUE = 8
+# But for the one that a client has sent, if it does not look like a word of the wire.
+_LIKE_A_WORD = re.compile(r"[A-Za-z]+(?:_[A-Za-z]{2,})*")
 # In the names of fields and events, and inside of words, only what is too long to be a name itself is looked for.
 _SECRET_NAME = 16
 # How many texts without credentials are remembered.
@@ -136,6 +142,8 @@ class _Meaning(NamedTuple):
     is_person: bool
     is_kept: bool
     is_opaque: bool
+    is_label: bool
+    is_held: bool
 
 
 # A stream says the same few names again and again; names that people make up must not pile up.
@@ -150,6 +158,8 @@ def _meaning(name: str) -> _Meaning:
         is_person=bool(_PERSON.fullmatch(words)),
         is_kept=bool(_KEPT.fullmatch(name)),
         is_opaque=bool(_OPAQUE.fullmatch(name)),
+        is_label=bool(_LABEL.fullmatch(words)),
+        is_held=bool(_HELD.fullmatch(words)),
     )
 
 
@@ -175,14 +185,14 @@ _ENDS = re.compile(r"[A-Za-z0-9]")
 
 
 @functools.lru_cache(maxsize=1024)
-def _below(place: _Place, name: str) -> _Place:
+def _below(place: _Place, name: str, *, is_secret: bool = False) -> _Place:
     """Return the place of what has this name in the object, or in the list, that stands here."""
     meaning = _meaning(place.key)
     return _Place(
         name,
         place.is_inside,
         is_opaque=place.is_opaque or meaning.is_opaque,
-        is_secret=place.is_secret or meaning.is_credential,
+        is_secret=is_secret or place.is_secret or meaning.is_credential,
         is_of_a_person=meaning.is_person,
     )
 
@@ -238,6 +248,7 @@ class Masking:
 
     keep: Collection[str] = ()
     _secrets: frozenset[str] = field(default_factory=frozenset[str], repr=False)
+    _sent: frozenset[str] = field(default_factory=frozenset[str], repr=False)
     _safe: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str], repr=False)
 
     def __post_init__(self) -> None:
@@ -261,7 +272,9 @@ class Masking:
         """
         for name, value in (headers or {}).items():
             if _meaning(name).is_credential:
-                self.learn(*value.split()[-1:], *(part.partition("=")[2].strip() for part in value.split(";")))
+                sent = (*value.split()[-1:], *(part.partition("=")[2].strip() for part in value.split(";")))
+                self.learn(*sent)
+                self._learn_sent(*sent)
         return ExchangeMasking(self, path)
 
     def learn(self, *secrets: str) -> None:
@@ -270,6 +283,15 @@ class Masking:
         if len(new) > len(self._secrets):
             # New ones, for a thread may be reading the old.
             self._secrets = new
+            self._safe = {}
+
+    def _learn_sent(self, *secrets: str) -> None:
+        """Look for these everywhere, though they are short: no word of the wire looks like that."""
+        new = self._sent.union(
+            secret for secret in secrets if len(secret) >= _SHORTEST and not _LIKE_A_WORD.fullmatch(secret)
+        )
+        if len(new) > len(self._sent):
+            self._sent = new
             self._safe = {}
 
     @property
@@ -282,7 +304,7 @@ class Masking:
 
         Args:
             text: An id, a status and the like.
-            shortest: Shorter credentials stay: a text that is decided by may be the same.
+            shortest: Shorter credentials stay, unless a client has sent them: what is decided by may read the same.
         """
         # A stream repeats its ids and names in every event.
         known = self._safe
@@ -290,7 +312,7 @@ class Masking:
         if safe is None:
             if len(known) >= _MOST_REPEATED:
                 known.clear()
-            secrets = (secret for secret in self._secrets if len(secret) >= shortest)
+            secrets = self._sent.union(secret for secret in self._secrets if len(secret) >= shortest)
             safe = known[text, shortest] = _without(text, secrets, keeps_users="users" in self.keep)
         return safe
 
@@ -440,20 +462,21 @@ class ExchangeMasking:
 
     def _json(self, text: str, place: _Place) -> str:
         """Return a JSON text; what is torn, or no JSON after all, is masked rather than understood."""
-        around: list[tuple[str, _Place]] = []
+        around: list[tuple[str, _Place, bool]] = []
         key, is_key = place, False
+        pairs = _secret_pairs(text)
         parts: list[str] = []
         done = 0
         for found in _JSON_PARTS.finditer(text):
             part = found[0]
             if part in ("{", "["):
-                around.append((part, key))
+                around.append((part, key, found.start() in pairs))
                 # What stands in a list has the name of the list.
                 key = _below(key, "" if part == "{" else key.key)
                 is_key = part == "{"
                 continue
             if part in ("}", "]"):
-                _, key = around.pop() if around else ("", place)
+                key = around.pop()[1] if around else place
                 is_key = False
                 continue
             if part in (",", ":"):
@@ -463,7 +486,8 @@ class ExchangeMasking:
                 masked = self._word(part, key)
             elif is_key:
                 name = _decoded(found[1])
-                key = _below(around[-1][1], name)
+                _, outer, is_pair = around[-1]
+                key = _below(outer, name, is_secret=is_pair and _meaning(name).is_held)
                 masked = f'"{self._same_spans(found[1], name, self._masking.safe_name(name))}{found[2]}'
             else:
                 value = _decoded(found[1])
@@ -532,6 +556,32 @@ class ExchangeMasking:
         if len(text) >= _SHORTEST and not (self._is_answer and len(self._known) >= _MOST_REPEATED):
             self._known.add(text)
         return _masked(text)
+
+
+def _secret_pairs(text: str) -> frozenset[int]:
+    """Return where the objects of a JSON text begin that name a credential under one key and hold it under another."""
+    if not _PAIR.search(text):
+        return frozenset()
+    pairs: set[int] = set()
+    around: list[int] = []
+    is_label = is_key = False
+    for found in _JSON_PARTS.finditer(text):
+        part = found[0]
+        if part in ("{", "["):
+            around.append(found.start())
+            is_key = part == "{"
+        elif part in ("}", "]"):
+            around[-1:] = []
+            is_key = False
+        elif part in (",", ":"):
+            is_key = part == "," and bool(around) and text[around[-1]] == "{"
+        elif part.startswith('"') and is_key:
+            is_label = _meaning(_decoded(found[1])).is_label
+        elif part.startswith('"') and around and is_label:
+            named = _meaning(_decoded(found[1]))
+            if named.is_credential and not named.is_count:
+                pairs.add(around[-1])
+    return frozenset(pairs)
 
 
 def _decoded(raw: str) -> str:

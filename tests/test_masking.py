@@ -129,6 +129,38 @@ def test_a_credential_is_known_by_its_name_however_that_is_written(name: str, ke
     assert exchange.query({name: ["s3cr-et", "720702204"]}) == {name: ["x0xx-xx", "000000000"]}
 
 
+@pytest.mark.parametrize("name", ["password", "secret", "API token", "Authorization", "clientSecret"])
+@pytest.mark.parametrize(
+    ("label", "held"), [("key", "value"), ("keyword", "value"), ("Name", "defaultValue"), ("header_name", "values")]
+)
+@pytest.mark.parametrize("keep", [(), ("content",), KEEPABLE])
+def test_a_credential_is_known_by_the_name_beside_it(name: str, label: str, held: str, keep: tuple[str, ...]) -> None:
+    for value in ("s3cr-et", 720702204, ["s3cr-et"], {"text": "s3cr-et", "id": "720702204"}):
+        pairs: list[Any] = [{label: name, held: value}, {held: value, "n": [{}], label: name}]
+        for pair in pairs:
+            places: list[Any] = [[pair], {"data": [{"a": 1}, pair]}, {"content": json.dumps({"data": pair})}]
+            for place in places:
+                masked = body(json.dumps(place), keep=keep, path="/v1/variables")
+                assert "s3cr" not in masked
+                assert "720702204" not in masked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '[{"key":"city","value":"Paris"},{"key":"password"},{"value":"Rome"}]',
+        '{"key":"max_tokens","value":"4096"}',
+        '{"title":"password","value":"a text"}',
+        '{"key":"password","hint":"a text"}',
+        '{"value":"outside","inner":{"key":"password"}}',
+        '{"key":["password"],"value":"a text"}',
+        '{"key":{"key":"password"},"value":"a text"}',
+    ],
+)
+def test_a_value_stays_beside_what_names_no_credential(given: str) -> None:
+    assert body(given, keep=("content",)) == given
+
+
 @pytest.mark.parametrize("name", ["password", "client_secret", "pwd", "token"])
 def test_a_credential_may_be_a_number(name: str) -> None:
     assert body(f'{{"{name}":720702204}}', keep=KEEPABLE, path="/v1/x") == f'{{"{name}":111111111}}'
@@ -237,12 +269,13 @@ def test_a_credential_that_was_seen_is_hidden_wherever_it_comes_again() -> None:
     assert b"abcdefgh" not in (shown or b"abcdefgh")
 
 
-@pytest.mark.parametrize("token", ["any", "chat", "delta", "message", "conversation"])
+@pytest.mark.parametrize("token", ["any", "chat", "delta", "message", "conversation", "v3"])
 def test_a_credential_that_is_a_word_spoils_no_other(token: str) -> None:
     exchange = Masking(KEEPABLE).exchange("/v3/chat", {"authorization": f"Bearer {token}"})
     stream = b'event:conversation.message.delta\ndata:{"conversation":"7","message":{"type":"chat","id":"delta"}}\n\n'
     assert exchange.body(200, STREAM, stream) == stream
     assert exchange.query({"conversation": "7"}) == {"conversation": "7"}
+    assert exchange.path("/v3/chat") == "/v3/chat"
     assert exchange.words("Too many companies, and chats.") == "Too many companies, and chats."
 
 
@@ -256,6 +289,30 @@ def test_a_short_credential_is_hidden_in_words_and_a_long_one_wherever_it_is() -
     )
     given = f'{{"y{long}y":"y{long}y"}}'
     assert exchange.body(200, JSON, given.encode()) == b'{"yxxxx-0000-xxxx-00y":"yxxxx-0000-xxxx-00y"}'
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Cookie"])
+@pytest.mark.parametrize("token", ["k-1", "ab12", "pat_x", "a.b.c.d"])
+def test_a_short_credential_that_was_sent_is_left_nowhere(header: str, token: str) -> None:
+    sent = {"Authorization": f"Bearer {token}", "Cookie": f"sid={token}; lang=en"}[header]
+    exchange = Masking(KEEPABLE).exchange("/v3/chat", {header: sent})
+    assert token not in json.dumps(exchange.request_body(json.dumps({"q": f"my key is {token}", "id": token}).encode()))
+    given = json.dumps({"msg": token, "id": token, "content": f"({token})", "parameters": {token: [token]}})
+    shown = exchange.body(200, JSON, given.encode()) or b""
+    assert len(shown) == len(given)
+    assert token.encode() not in shown
+    assert exchange.query({"page_token": token, "list": ["1", token]})["list"] != ["1", token]
+    assert token not in exchange.path(f"/v1/x/{token}")
+    # A part of another word, and what comes in a body of its own accord, may well be harmless.
+    assert exchange.body(200, JSON, f'{{"id":"x{token}y"}}'.encode()) == f'{{"id":"x{token}y"}}'.encode()
+
+
+def test_a_short_credential_that_was_met_before_is_still_looked_for_when_it_is_sent() -> None:
+    masking = Masking(KEEPABLE)
+    exchange = masking.exchange("/v3/chat")
+    assert exchange.request_body(b'{"password":"ab-12","id":"ab-12"}') == {"password": "xx-00", "id": "ab-12"}
+    exchange = masking.exchange("/v3/chat", {"Authorization": "Bearer ab-12"})
+    assert exchange.request_body(b'{"id":"ab-12"}') == {"id": "xx-00"}
 
 
 def test_a_credential_that_holds_another_is_hidden_whole() -> None:
