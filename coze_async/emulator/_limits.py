@@ -77,13 +77,21 @@ class Windows:
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], deque[float]] = {}
+        """Who called lately, and when; who called last stands last."""
+        self._longest = 0.0
 
     def admit(self, key: tuple[str, str], now: float, limit: int, seconds: float) -> bool:
         """Whether one more call gets through now."""
-        calls = self._calls.setdefault(key, deque())
+        self._longest = max(self._longest, seconds)
+        calls = self._calls.pop(key, None) or deque()
         while calls and calls[0] <= now - seconds:
             calls.popleft()
-        if len(calls) >= limit:
-            return False
-        calls.append(now)
-        return True
+        is_admitted = len(calls) < limit
+        if is_admitted:
+            calls.append(now)
+        if calls:
+            self._calls[key] = calls
+        # Whose calls count no more is forgotten: a server may run for days, and meet many users.
+        while self._calls and self._calls[first := next(iter(self._calls))][-1] <= now - self._longest:
+            del self._calls[first]
+        return is_admitted

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import html
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -23,6 +24,9 @@ CONFIRM = "/oauth/device"
 
 _LONGEST = 86399
 _CODE_SECONDS = 600
+# A token of this server tells its end: it is refused also when the server remembers it no more.
+_OWN = re.compile(r"cz[us]_emulated[0-9]+_([0-9]+)")
+_SWEEP_SECONDS = 60
 
 
 class OAuthRefusal(Exception):  # noqa: N818 - an answer, not a mistake
@@ -100,7 +104,9 @@ class OAuthServer:
         self._access, self._refresh = state.rows["access_token"], state.rows["refresh_token"]
         self._codes: dict[str, _Code] = {}
         self._devices: dict[str, _Device] = {}
-        self._seen: set[str] = set()
+        self._seen: dict[str, int] = {}
+        """Assertions that were taken, and until when they would hold."""
+        self._sweep_at = 0
 
     def register(self, app: OAuthApp) -> None:
         """Know an app; from then on only registered client ids are taken."""
@@ -123,15 +129,18 @@ class OAuthServer:
 
     def judge(self, token: str) -> bool | None:
         """Whether an access token is good; None if this server has not made it."""
-        known = self._access.get(token)
-        return None if known is None else bool(self._state.unix_time() < known["ends_at"])
+        known, own = self._access.get(token), _OWN.fullmatch(token)
+        if known is None:
+            return False if own and int(own[1]) <= self._state.unix_time() else None
+        return bool(self._state.unix_time() < known["ends_at"])
 
     def issue(self, client_id: str, *, seconds: int | None = None, refreshable: bool = True) -> dict[str, Any]:
         """Make a token, as the token endpoint answers it."""
+        self._sweep()
         now, number = self._state.unix_time(), self._state.next_number()
-        access = f"czu_emulated{number:06d}" if refreshable else f"czs_emulated{number:06d}"
         # An absolute time, whatever the name says (coze.cn page oauth_jwt).
         ends_at = now + (self.access_seconds if seconds is None else seconds)
+        access = f"{'czu' if refreshable else 'czs'}_emulated{number:06d}_{ends_at}"
         self._state.keep("access_token", {"id": access, "ends_at": ends_at})
         answer: dict[str, Any] = {"access_token": access, "expires_in": ends_at, "token_type": "Bearer"}
         if refreshable:
@@ -154,6 +163,7 @@ class OAuthServer:
         challenge, method = query.get("code_challenge", ""), query.get("code_challenge_method", "plain")
         if challenge and method not in {"plain", "S256"}:
             raise OAuthRefusal("invalid_request", "code_challenge_method must be plain or S256")
+        self._sweep()
         answer = {"error": "access_denied"}
         if self.consents:
             code = f"code_emulated{self._state.next_number():06d}"
@@ -167,6 +177,7 @@ class OAuthServer:
     def device(self, client_id: str, origin: str) -> dict[str, Any]:
         """Begin the login of a device."""
         self._app(client_id)
+        self._sweep()
         number = self._state.next_number()
         device_code, user_code = f"device_emulated{number:06d}", f"EMU-{number:04d}"
         ends_at = self._state.now() + self.device_seconds
@@ -259,11 +270,28 @@ class OAuthServer:
         jti = str(claims.get("jti") or "")
         if not jti or jti in self._seen:
             raise OAuthRefusal("invalid_client", "jti is missing or was used before")
-        self._seen.add(jti)
+        self._seen[jti] = ends_at
         seconds = body.get("duration_seconds", self.access_seconds)
         if not isinstance(seconds, int) or not 1 <= seconds <= _LONGEST:
             raise OAuthRefusal("invalid_request", f"duration_seconds must be 1-{_LONGEST}")
         return self.issue(client_id, seconds=seconds, refreshable=False)
+
+    def _sweep(self) -> None:
+        """Forget what has ended, now and then: a server may run for days."""
+        now = self._state.unix_time()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + _SWEEP_SECONDS
+        # One that came from elsewhere and was taken back stays so.
+        for token in [token for token in self._access if (own := _OWN.fullmatch(token)) and int(own[1]) <= now]:
+            self._state.drop("access_token", token)
+        for token in [token for token, known in self._refresh.items() if known["ends_at"] <= now]:
+            self._state.drop("refresh_token", token)
+        self._codes = {code: known for code, known in self._codes.items() if now < known.ends_at}
+        self._seen = {jti: ends_at for jti, ends_at in self._seen.items() if now < ends_at}
+        # Who polls on is told for a while that the code has ended, and not that it is wrong.
+        since = self._state.now() - _CODE_SECONDS
+        self._devices = {code: device for code, device in self._devices.items() if since < device.ends_at}
 
     def _app(self, client_id: str) -> OAuthApp:
         if not client_id or (self._apps and client_id not in self._apps):

@@ -151,6 +151,16 @@ def test_a_call_counts_for_a_whole_window_and_no_longer() -> None:
     assert admitted == [True, False, True, False, True]
 
 
+def test_who_has_not_called_for_a_while_is_forgotten_and_nobody_else() -> None:
+    windows = Windows()
+    for now in range(1000):
+        assert windows.admit(("chat", f"u-{now}"), now, 1, 60.0)
+        assert windows.admit(("account", "chat"), now, 1, 1.0)
+        assert not windows.admit(("chat", "refused"), now, 0, 60.0)
+        assert not windows.admit(("chat", f"u-{max(0, now - 59)}"), now, 1, 60.0)
+        assert len(windows._calls) <= 121  # pyright: ignore[reportPrivateUsage]
+
+
 @pytest.mark.parametrize("dialect", ["cloud", "plus"])
 async def test_what_one_user_may_do_in_a_minute(dialect: Dialect) -> None:
     """The table of Coze Plus: chats by user, bots by token."""

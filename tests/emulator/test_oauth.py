@@ -253,6 +253,10 @@ async def test_a_device_code_ends() -> None:
     await anyio.sleep(31)
     body = {"grant_type": DEVICE_GRANT, "client_id": "app", "device_code": code["device_code"]}
     assert await refusal(emulator, body) == "expired_token"
+    # Others that begin since do not make it unknown at once.
+    await anyio.sleep(60)
+    emulator.oauth.device("app", "http://x")
+    assert await refusal(emulator, body) == "expired_token"
 
 
 # --- assertions -------------------------------------------------------------------------------------------------------
