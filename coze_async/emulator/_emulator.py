@@ -55,7 +55,8 @@ class Emulator:
         quota: What the account has left: so many chats, or a `Quota`. None is no end.
         state: A file in which all that is made is kept, and found again when the next emulator is started with it; it
             is made if it is not there. None keeps it in memory. What was still going on at the end has failed then;
-            scripts and faults are not kept. End it with `close`, or with `with Emulator(state=…) as emulator`.
+            scripts and faults are not kept. The file forgets what `chats` and `runs` forget. End it with `close`, or
+            with `with Emulator(state=…) as emulator`.
         keep: How many of the last `requests` are kept at least; None keeps all.
         seed: Makes faults with a probability meet the same requests each time. None is another choice each time.
 
@@ -123,12 +124,15 @@ class Emulator:
 
     @property
     def chats(self) -> Mapping[str, ChatState]:
-        """All chats by id, each as it stands at this moment."""
+        """The chats by id, each as it stands at this moment; of those that are over the newest 10,000 at least.
+
+        Older ones are forgotten with what was said in them, and with their conversation if nothing else is in it.
+        """
         return self._world.state.settled()
 
     @property
     def runs(self) -> Mapping[str, RunState]:
-        """All workflow runs by execute id."""
+        """The workflow runs by execute id; of those that are over the newest 10,000 at least."""
         return self._world.state.runs
 
     @property

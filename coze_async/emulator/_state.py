@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +11,9 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from ._scripts import Ask, Failure, Script, WorkflowScript
+
+MOST_KEPT = 10_000
+"""So many chats, and so many runs, that are over are kept at least; a server may run for days."""
 
 Row: TypeAlias = dict[str, Any]
 """One thing that was made through the API: JSON values by name, with its `id`."""
@@ -164,6 +167,8 @@ class State:
         self._now = 0.0
         self._epoch: float | None = None
         """The Unix time at which the time was 0."""
+        self._room = {"chat": MOST_KEPT, "run": MOST_KEPT}
+        """How many there may be before old ones are looked for."""
         self._clocks = RunVar[_Clock]("clock of an emulator")
         self._clock: _Clock | None = None
 
@@ -270,6 +275,38 @@ class State:
             self.touch("chat", chat.id)
         del self.conversations[conversation.id]
         self.touch("conversation", conversation.id)
+
+    def make_room(self) -> None:
+        """Forget the oldest chats and runs that are over, if there are many; chats with what was said in them.
+
+        They go from the file too: all that is in it comes back into memory at the next start.
+        """
+        if len(self.chats) > self._room["chat"]:
+            self._forget_chats([chat for chat in self.settled().values() if not chat.running][:-MOST_KEPT])
+            # Looking through all of them each time would cost more than the chats.
+            self._room["chat"] = len(self.chats) + MOST_KEPT // 10
+        if len(self.runs) > self._room["run"]:
+            now = self.now()
+            for run in [run for run in self.runs.values() if run.ends_at <= now][:-MOST_KEPT]:
+                del self.runs[run.id]
+                self.touch("run", run.id)
+            self._room["run"] = len(self.runs) + MOST_KEPT // 10
+
+    def _forget_chats(self, chats: Sequence[ChatState]) -> None:
+        for chat in chats:
+            del self.chats[chat.id]
+            self.touch("chat", chat.id)
+            conversation = self.conversations[chat.conversation_id]
+            for message in (*chat.asked, *chat.messages):
+                if message["id"] in conversation.messages:
+                    self.take(conversation, message["id"])
+        # A conversation of which nothing is left goes too: most likely the first of its chats had made it.
+        left = {chat.conversation_id for chat in self.chats.values()}
+        for chat in chats:
+            emptied = self.conversations.get(chat.conversation_id)
+            if emptied and emptied.chat is chat and not emptied.messages and emptied.id not in left:
+                del self.conversations[emptied.id]
+                self.touch("conversation", emptied.id)
 
     def said(self, conversation: Conversation) -> Iterator[Row]:
         """The user's messages that the bot remembers: of this section, and of no round that failed or was canceled."""

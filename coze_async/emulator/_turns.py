@@ -68,6 +68,7 @@ class Turn:
                 self.world.state.put(self.conversation, message)
         self.world.state.touch("conversation", self.conversation.id)
         self._touch()
+        self.world.state.make_room()
         return self.chat
 
     def events(self) -> Iterator[Event]:

@@ -164,6 +164,7 @@ async def _started(world: World, request: RecordedRequest, *, mode: int) -> RunS
     started = RunState(state.new_id(), workflow_id, mode, script, state.unix_time(), ends_at=0)
     state.runs[started.id] = started
     _set_out(world, started, script)
+    state.make_room()
     return started
 
 
