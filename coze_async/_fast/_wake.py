@@ -41,6 +41,10 @@ class Wake:
         """
         if self._is_done:
             return
+        if hasattr(self._loop, "_nest_patched"):
+            # nest_asyncio lets the task run the loop anew, which could not read this connection while it is being read.
+            self._ends_with(self)
+            return
         self._is_done = True
         callback, context = self._callback, self._context
         self._callback = self._context = None

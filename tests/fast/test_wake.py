@@ -104,6 +104,23 @@ async def test_now_inside_another_task_is_as_good_as_soon(started: Started) -> N
     assert not task.done()
 
 
+async def test_now_is_as_good_as_soon_where_a_task_may_run_the_loop_anew(started: Started) -> None:
+    """As with nest_asyncio: the loop could not read a connection in whose reading it is run, and would try for ever."""
+    wake, _, seen = started
+    counts: list[int] = []
+
+    def call() -> None:
+        wake.now()
+        counts.append(len(seen))
+
+    # So it marks a loop.
+    asyncio.get_running_loop()._nest_patched = True  # type: ignore[attr-defined]
+    await in_the_loop(call)
+    await asyncio.sleep(0)
+    assert counts == [0]
+    assert seen == ["the task"]
+
+
 @pytest.mark.parametrize("first", ["soon", "nothing"])
 async def test_whoever_is_cancelled_is_cancelled_once(started: Started, first: str) -> None:
     wake, task, seen = started
