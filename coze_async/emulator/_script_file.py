@@ -62,6 +62,8 @@ def read_scripts(path: Path) -> Scripts:
         return _Reader(path).scripts(_parsed(path))
     except _WrongError as wrong:
         raise ScriptError(f"{path}: {wrong}") from None
+    except RecursionError:
+        raise ScriptError(f"{path}: lists and tables are nested too deeply in it.") from None
 
 
 class _WrongError(Exception):
@@ -92,7 +94,17 @@ def _parsed_yaml(text: str) -> Any:
         ) from None
 
     class Loader(yaml.SafeLoader):
-        """The safe loader, which would let the second of two equal keys win."""
+        """The safe loader, which would let the second of two equal keys win, and what holds itself pass."""
+
+        def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+            if self.check_event(yaml.AliasEvent):
+                event: object = self.peek_event()  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - its stub
+                alias = cast("yaml.AliasEvent", event)
+                meant = self.anchors.get(alias.anchor)
+                # What an alias stands for has no end yet as long as the alias stands inside of it.
+                if meant is not None and meant.end_mark is None:
+                    raise _WrongError(f"{_where(alias.start_mark)}: the alias *{alias.anchor} stands inside of itself.")
+            return super().compose_node(parent, index)
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
             seen: list[Any] = []
@@ -104,17 +116,23 @@ def _parsed_yaml(text: str) -> Any:
                     raise yaml.MarkedYAMLError(
                         problem=f"the key {key!r} stands there twice", problem_mark=name.start_mark
                     )
+                if name.tag == "tag:yaml.org,2002:int" and str(key) != name.value:
+                    where = _where(name.start_mark)
+                    raise _WrongError(f"{where}: the key {name.value} is the number {key} in YAML: put it in quotes.")
                 seen.append(key)
             return super().construct_mapping(node, deep)
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 - it is a safe loader
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        where = f" at {_where(error.problem_mark)}" if error.problem_mark else ""
         raise _WrongError(f"this is no YAML{where}: {error.problem}.") from None
     except yaml.YAMLError as error:
         raise _WrongError(f"this is no YAML: {error}.") from None
+
+
+def _where(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _shown(value: Any) -> str:
@@ -408,7 +426,7 @@ class _Reader:
         if not _published(given, place):
             return None
         when = given.pop("when", [])
-        return _Bot(Script(**given), when)
+        return _Bot(_played(given, place), when)
 
     def _rule(self, value: Any, place: str, shared: Mapping[str, Any]) -> _Rule:
         keys = {"contains": _list(_text, or_one=True), "regex": _pattern, **self._script.keys}
@@ -416,7 +434,7 @@ class _Reader:
         words, pattern = given.pop("contains", []), given.pop("regex", None)
         if not any(words) and pattern is None:
             raise _WrongError(f"{place} needs 'contains' (a text, or several) or 'regex', else it is never meant.")
-        return _Rule(words, pattern, Script(**{**shared, **given}))
+        return _Rule(words, pattern, _played({**shared, **given}, place))
 
     def _flow(self, value: Any, place: str) -> FlowScript | None:
         if not isinstance(value, dict):
@@ -425,6 +443,8 @@ class _Reader:
         return _Flow(WorkflowScript(**given)) if _published(given, place) else None
 
     def _then(self, value: Any, place: str) -> Script:
+        if isinstance(value, dict):
+            return _played(_keys(value, place, self._script.keys), place)
         return cast("Script", self._script(value, place))
 
     def _rest(self, value: Any, place: str) -> WorkflowScript:
@@ -476,6 +496,19 @@ def _by_id(value: Any, place: str, read: _Read) -> dict[str, Any]:
             raise _WrongError(f"{place} has the id {str(key)!r} twice.")
         found[str(key)] = read(content, f"{place}.{key}")
     return found
+
+
+def _played(given: Mapping[str, Any], place: str) -> Script:
+    """What a bot says in one turn, from keys that go together."""
+    if "raw" in given:
+        beside = [name for name in given if name not in {"raw", "seconds", "pace", "keep_alive"}]
+        if beside:
+            raise _WrongError(f"{place} has 'raw', which is all that is sent: take out {', '.join(beside)}, or 'raw'.")
+    if "then" in given and not given.get("requires"):
+        raise _WrongError(
+            f"{place} has 'then', which goes on after the outputs of tools, but no 'requires' that asks for any."
+        )
+    return Script(**given)
 
 
 def _published(given: dict[str, Any], place: str) -> bool:

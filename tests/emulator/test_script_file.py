@@ -230,6 +230,22 @@ def complaint(emulator: Emulator, text: str, name: str = "bots.yaml") -> str:
         ("workflows: {w: {ask: {then: x}}}", "workflows.w.ask needs the key 'question'."),
         ("workflows: {w: {ask: {question: x, then: {outptu: x}}}}", "workflows.w.ask.then has no key 'outptu'."),
         ("workflows: {w: {output: 3}}", "workflows.w.output is a table of keys, not the number 3."),
+        ("bots: {b: {then: x}}", "bots.b has 'then', which goes on after the outputs of tools, but no 'requires'"),
+        ("bots: {b: {then: x, requires: []}}", "bots.b has 'then'"),
+        ("bots: {b: {when: [{regex: x, then: y}]}}", "bots.b.when[0] has 'then'"),
+        ("bots: {b: {requires: [{name: x}], then: {then: y}}}", "bots.b.then has 'then'"),
+        ("bots: {b: {raw: x, answers: y}}", "bots.b has 'raw', which is all that is sent: take out answers, or 'raw'."),
+        ("bots: {b: {when: [{regex: x, raw: x, then: y, verbose: []}]}}", "take out then, verbose, or 'raw'."),
+        ("bots: {b: {requires: [{name: x}], then: {raw: x, follow_ups: y}}}", "bots.b.then has 'raw'"),
+        ("bots:\n  0123: x", "line 2, column 3: the key 0123 is the number 83 in YAML: put it in quotes."),
+        ("workflows: {7_001: x}", "line 1, column 13: the key 7_001 is the number 7001 in YAML: put it in quotes."),
+        ("bots: {1:30: x}", "line 1, column 8: the key 1:30 is the number 90 in YAML: put it in quotes."),
+        ("bots: {b: {answers: {card: {0x1F: x}}}}", "the key 0x1F is the number 31 in YAML: put it in quotes."),
+        ("bots: {b: &b {answers: x, then: *b}}", "line 1, column 33: the alias *b stands inside of itself."),
+        ("bots: {b: &b {<<: *b}}", "line 1, column 19: the alias *b stands inside of itself."),
+        ("bots: {b: {answers: &a [x, *a]}}", "line 1, column 28: the alias *a stands inside of itself."),
+        ("bots: {b: *no}", "this is no YAML at line 1, column 11: found undefined alias 'no'."),
+        ("bots: {b: " + "[" * 2000 + "]" * 2000 + "}", "lists and tables are nested too deeply in it."),
         ("bots: {b: x, b: y}", "this is no YAML at line 1, column 14: the key 'b' stands there twice."),
         ("bots: {b: x", "this is no YAML at line 1, column 12: "),
         ("bots: !!python/object:os.system {}", "this is no YAML at line 1, column 7: could not determine"),
@@ -282,9 +298,19 @@ def test_yaml_without_pyyaml_says_what_to_install(write: Write, monkeypatch: pyt
     Emulator.load(write('bots.b = "x"', "bots.toml"))
 
 
+async def test_a_raw_body_has_a_pace_of_its_own(write: Write) -> None:
+    text = "bots: {b: {raw: [a, b], pace: 2, seconds: 1, keep_alive: 3, when: [{regex: x, raw: c}]}}"
+    async with talking(Emulator.load(write(text, "bots.yaml"))) as talk:
+        began = anyio.current_time()
+        assert (await talk.http.post("/v3/chat", json=question(bot_id="b"))).content == b"ab"
+        assert anyio.current_time() - began == 4
+
+
 async def test_ids_may_be_numbers_and_anchors_may_be_used(write: Write) -> None:
     text = """
 bots:
+  "0123": &quoted quoted
+  again: *quoted
   7500000000000000001: &base
     answers: shared
   other:
@@ -295,6 +321,7 @@ bots:
         assert (await asked(coze, "Hi", "7500000000000000001")).text == "shared"
         other = await asked(coze, "Hi", "other")
         assert (other.text, other.follow_ups) == ("shared", ["more"])
+        assert [(await asked(coze, "Hi", bot)).text for bot in ("0123", "again")] == ["quoted", "quoted"]
 
 
 async def test_a_bot_without_answers_answers_by_itself_outside_its_rules(write: Write) -> None:
