@@ -245,7 +245,6 @@ def test_only_changes_may_be_answered_with_nothing() -> None:
     assert [endpoint.name for endpoint in all_endpoints() if endpoint.optional] == [
         "BenefitLimitationsResource.update",
         "DocumentsResource.update",
-        "KnowledgeDocumentsResource.update",
     ]
 
 

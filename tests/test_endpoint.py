@@ -290,8 +290,6 @@ SAFE_POSTS = {
     "DatasetsResource.process",
     "DocumentsResource.delete",
     "DocumentsResource.update",
-    "KnowledgeDocumentsResource.delete",
-    "KnowledgeDocumentsResource.update",
     "WorkflowsResource.update_collaboration_mode",
 }
 KINDS = {
@@ -352,6 +350,20 @@ async def test_a_declared_method_looks_as_it_was_written_and_names_its_source(en
     described = re.findall(r"^    (\w+): ", text.partition("Args:")[2].partition("Raises:")[0], re.MULTILINE)
     assert described in ([], list(endpoint.places))
     assert getattr(declared, "endpoint", None) is endpoint
+
+
+async def test_documents_are_called_by_their_older_name_too() -> None:
+    transport = Answers(answer({"code": 0, "document_infos": [{"document_id": "5", "name": "a.txt"}]}))
+    async with client(transport) as coze:
+        pages = (coze.datasets.documents.list(dataset_id="7"), coze.knowledge.documents.list(dataset_id="7"))
+        new, old = [await page.first() for page in pages]
+        assert [one.name for one in old.items] == [one.name for one in new.items] == ["a.txt"]
+        await coze.knowledge.documents.delete(document_ids=["5"])
+        first, second, third = transport.requests
+        assert (first.url, first.content) == (second.url, second.content)
+        assert third.url.path == "/open_api/knowledge/document/delete"
+        for method in ("create", "update", "delete", "list"):
+            assert "Source: " in (inspect.getdoc(getattr(coze.knowledge.documents, method)) or "")
 
 
 async def test_an_unknown_or_missing_argument_is_a_type_error_in_pythons_own_words() -> None:
