@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import coredis
@@ -151,7 +151,8 @@ def test_four_processes_never_have_more_chats_at_once_than_allowed(shared: Redis
     with workers(4, "chats", url=shared.url, limits=allowed, tasks=50, users=2) as started:
         assert [len(worker.hear()) for worker in started] == [50] * 4
     assert shared.client.get("running") == b"0"
-    assert shared.client.get("most") == b"5"
+    # That all places are taken at the same moment is for a busy machine to say.
+    assert 3 <= int(cast("bytes", shared.client.get("most"))) <= 5
 
 
 async def test_the_places_of_a_process_that_was_killed_come_back_after_the_lease(
