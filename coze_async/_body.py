@@ -62,7 +62,9 @@ class Body:
         headers = plain_headers(response.headers.raw)
         # Without compression the stream itself is read: the layers of `aiter_raw` cost more than the event in a piece.
         stream = response.stream
-        is_plain = "content-encoding" not in headers and isinstance(stream, httpx.AsyncByteStream)
+        # A hook of the client may have read it already.
+        is_unread = isinstance(stream, httpx.AsyncByteStream) and not response.is_stream_consumed
+        is_plain = is_unread and "content-encoding" not in headers
         pieces = aiter(stream) if is_plain else response.aiter_bytes()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         return cls(response.status_code, headers, pieces, response.aclose, lingers=True)
 

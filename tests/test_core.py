@@ -605,3 +605,16 @@ def test_a_recording_can_be_cut_anywhere_without_losing_a_byte_or_its_time() -> 
     assert recorded.cut([2, 5]).pieces == (Piece(1.0, b"ab"), Piece(2.0, b"cde"), Piece(2.0, b"fg"))
     assert recorded.by_bytes().body == recorded.whole().body == b"abcdefg"
     assert stream_of().cut([1]).pieces == ()
+
+
+async def test_a_hook_of_the_users_client_may_read_the_answer() -> None:
+    async def read(response: httpx.Response) -> None:
+        await response.aread()
+
+    answer = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n{"code":0,"data":null}'
+    async with (
+        silent_port(answer) as url,
+        httpx.AsyncClient(event_hooks={"response": [read]}) as http,
+        AsyncCoze("pat_x", base_url=url, http_client=http, retry=Retry.none()) as coze,
+    ):
+        assert await coze.chat.messages.list(conversation_id="7", chat_id="9") == []
