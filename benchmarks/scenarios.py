@@ -229,17 +229,17 @@ _CREATE = "chat.create: a small JSON question and answer"
 
 
 def _quick() -> list[Scenario]:
-    framed, paced = _stream("framed", 2000, 2), _stream("paced", 200, 1)
+    framed, paced = _stream("framed", 2000, 6), _stream("paced", 200, 1)
     retrieve, idle = Scenario("retrieve", "retrieve", _RETRIEVE, "calls", repeat=100), _idle(100)
     return [
         framed,
         framed.over_tls(),
-        _stream("packed", 2000, 2),
-        _stream("large", 2000, 2),
+        _stream("packed", 2000, 6),
+        _stream("large", 2000, 6),
         paced,
         paced.over_tls(),
         _stream("split", 150, 1),
-        Scenario("parse", "parse", _PARSE, "parse/2000", 2000, repeat=2),
+        Scenario("parse", "parse", _PARSE, "parse/2000", 2000, repeat=6),
         retrieve,
         retrieve.over_tls(),
         Scenario("create", "create", _CREATE, "calls", repeat=100),
