@@ -25,9 +25,9 @@ class Outgoing(httpx.AsyncByteStream):
     """A body that is read while it is sent. The time for an answer runs only while the server has something to do."""
 
     def __init__(self, reader: BodyReader) -> None:
-        self.reader = reader
+        self.reader: BodyReader = reader
         # Reading went wrong, and not the connection, whatever the class of the error.
-        self.has_failed = False
+        self.has_failed: bool = False
         self._begun = False
         self._scope: anyio.CancelScope | None = None
         self._seconds = math.inf
