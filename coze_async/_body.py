@@ -31,13 +31,14 @@ class Body:
         pieces: Not compressed.
         close: Lets go of the connection.
         lingers: True if closing may wait for a peer, and leave something open that only reading on ends.
+        is_watched: True if the transport keeps to the read time-out of the request.
 
     Attributes:
         next: Returns the next piece when awaited; StopAsyncIteration at the end.
         has_ended: Set by who has read to the end: then nothing lingers.
     """
 
-    __slots__ = ("_close", "_lingers", "_pieces", "has_ended", "headers", "next", "status")
+    __slots__ = ("_close", "_lingers", "_pieces", "has_ended", "headers", "is_watched", "next", "status")
 
     def __init__(
         self,
@@ -47,8 +48,10 @@ class Body:
         close: Callable[[], Awaitable[None]],
         *,
         lingers: bool = False,
+        is_watched: bool = True,
     ) -> None:
         self.status: int = status
+        self.is_watched: bool = is_watched
         self.headers: Mapping[str, str] = headers
         self.next: Callable[[], Awaitable[bytes]] = pieces.__anext__
         self.has_ended: bool = False
@@ -66,7 +69,9 @@ class Body:
         is_unread = isinstance(stream, httpx.AsyncByteStream) and not response.is_stream_consumed
         is_plain = is_unread and "content-encoding" not in headers
         pieces = aiter(stream) if is_plain else response.aiter_bytes()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        return cls(response.status_code, headers, pieces, response.aclose, lingers=True)
+        # What httpcore has brought, for whatever client, comes with this; others may know of no time-out.
+        is_watched = "network_stream" in response.extensions
+        return cls(response.status_code, headers, pieces, response.aclose, lingers=True, is_watched=is_watched)
 
     @property
     def is_here(self) -> bool:

@@ -88,6 +88,11 @@ class OpenStream:
         """True if the next piece surely takes no time."""
         return self._body.is_here
 
+    @property
+    def is_watched(self) -> bool:
+        """True if the transport keeps to the read time-out of the request."""
+        return self._body.is_watched
+
     async def next(self, seconds: float | None) -> bytes:
         """Return the next piece; StopAsyncIteration at the end.
 

@@ -109,6 +109,10 @@ class Core:
         await opened.prepare()
         return opened, headers
 
+    def is_watched(self, answer: Body | OpenStream) -> bool:
+        """True if `Timeouts.idle` holds without a timer for each piece of an answer: it costs more than the piece."""
+        return self.watches_idle or (self.transport_is_patient and answer.is_watched)
+
     async def slot(self, user: str | None) -> Slot:
         """Wait until a user, and the account, may have one more chat in flight."""
         return await self.session.limiter.slot(user)
@@ -317,7 +321,7 @@ class Core:
         query = f"?{query_string(request.query)}" if request.query else ""
         timeouts = options.timeouts
         seconds = getattr(timeouts, limit)
-        reading = timeouts.idle if session.watches_reading and self.transport_is_patient else None
+        reading = timeouts.idle if self.transport_is_patient else None
         try:
             answer = await session.send(
                 request.method,
@@ -342,9 +346,10 @@ class Core:
     async def _whole(self, body: Body, request: Request) -> bytes:
         pieces: list[bytes] = []
         idle = self.options.timeouts.idle
+        is_watched = self.is_watched(body)
         try:
             while True:
-                pieces.append(await (body.next() if self.watches_idle else within(body.next(), idle)))
+                pieces.append(await (body.next() if is_watched else within(body.next(), idle)))
         except StopAsyncIteration:
             body.has_ended = True
             return b"".join(pieces)

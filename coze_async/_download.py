@@ -161,7 +161,7 @@ class Download:
             left = max(0.0, self._deadline - anyio.current_time())
             if seconds is None or left < seconds:
                 seconds, limit = left, "total"
-        elif core.watches_idle:
+        elif core.is_watched(opened):
             seconds = None
         try:
             return await opened.next(seconds)

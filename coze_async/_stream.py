@@ -219,7 +219,7 @@ class EventStream(ABC, Generic[E, R]):
         core = self._core
         timeouts = core.options.timeouts
         self._limit = "idle"
-        if self._has_event and self._total is None and core.watches_idle:
+        if self._has_event and self._total is None and self._open is not None and core.is_watched(self._open):
             # From now on.
             self._is_timed = False
             return None

@@ -301,3 +301,40 @@ async def test_the_total_time_is_over_for_whoever_never_has_to_wait() -> None:
             await read_slowly()
         # What was read before is handed out.
         assert seen[-1] - seen[0] < 10.0
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+async def test_a_client_of_ones_own_watches_the_pieces_of_a_stream_if_it_can(*, is_watched: bool) -> None:
+    """A timer of ours for each piece would cost more than the piece."""
+
+    async def forget(response: httpx.Response) -> None:
+        # As from a transport of which nobody knows whether it keeps to time-outs.
+        if not is_watched:
+            del response.extensions["network_stream"]
+
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(OK + b"Content-Type: text/event-stream\r\n\r\n")
+        for _ in range(3):
+            await visitor.send(b'event:conversation.message.delta\ndata:{"id":"m"}\n\n')
+            await anyio.sleep(4.0)
+        await visitor.gone()
+
+    timeouts = Timeouts(first_event=5.0, idle=5.0)
+    async with (
+        serving(script) as server,
+        httpx.AsyncClient(event_hooks={"response": [forget]}) as http,
+        coze_at(server, timeouts=timeouts, http_client=http) as coze,
+    ):
+        seen: list[float] = []
+        stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
+
+        async def read() -> None:
+            async for _ in stream:
+                seen.append(anyio.current_time())
+
+        with pytest.raises(RequestTimeoutError, match=r"nothing came within 5 s \(Timeouts.idle\)"):
+            await read()
+        assert anyio.current_time() - seen[-1] == pytest.approx(5.0, abs=0.2)
+        assert len(seen) == 3
+        assert stream._is_timed != is_watched
