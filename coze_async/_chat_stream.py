@@ -1,8 +1,7 @@
 """The events of a chat, and what they add up to."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NoReturn, Self
-from weakref import ref
 
 from pydantic import ValidationError
 
@@ -171,45 +170,10 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         """
         return _Text(self)
 
-    def _decoder(self) -> Iterator[ChatEvent | None]:
-        return self._chat_events(ref(self), self._inbox, self._transcript)
-
-    @staticmethod
-    def _chat_events(
-        stream: "ref[ChatStream]", inbox: list[Event], transcript: Transcript
+    def _typed_events(
+        self, decode: Callable[[Event], ChatEvent | None], inbox: list[Event]
     ) -> Iterator[ChatEvent | None]:
-        """Do what the general one does, with a short way for pieces of text: nearly every event is one."""
-        writing = ""
-        texts: list[str] = []
-        thoughts: list[str] = []
-        while True:
-            for event in inbox:
-                name, data, _ = event
-                if name == b"conversation.message.delta":
-                    try:
-                        message = _read_message(data)
-                    except ValidationError:
-                        pass
-                    else:
-                        # A message without an id may be one that is wrapped, as on the page of Coze Plus.
-                        if message_id := message.id:
-                            if message_id != writing:
-                                writing = message_id
-                                texts, thoughts = transcript.pieces(message)
-                            if text := message.content:
-                                texts.append(text)
-                            if thought := message.reasoning_content:
-                                thoughts.append(thought)
-                            yield _wrapped({"message": message})
-                            continue
-                writing = ""
-                decoding = stream()
-                decoded = None if decoding is None else decoding._next_decoded(event)  # noqa: SLF001 - of this class
-                del decoding
-                if decoded is not None:
-                    yield decoded
-            inbox.clear()
-            yield None
+        return _chat_events(decode, inbox, self._transcript)
 
     def _decoded(self, event: Event) -> ChatEvent | None:
         if self._failed is not None:
@@ -351,6 +315,40 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
 
 
 _KNOWN_CHAT_EVENTS = frozenset((*_CHAT_EVENTS, *_MESSAGE_EVENTS, *_DONE_EVENTS, *_ERROR_EVENTS, b"ping"))
+
+
+def _chat_events(
+    decode: Callable[[Event], ChatEvent | None], inbox: list[Event], transcript: Transcript
+) -> Iterator[ChatEvent | None]:
+    """Do what every stream does, with a short way for pieces of text: nearly every event is one."""
+    writing = ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    while True:
+        for event in inbox:
+            name, data, _ = event
+            if name == b"conversation.message.delta":
+                try:
+                    message = _read_message(data)
+                except ValidationError:
+                    pass
+                else:
+                    # A message without an id may be one that is wrapped, as on the page of Coze Plus.
+                    if message_id := message.id:
+                        if message_id != writing:
+                            writing = message_id
+                            texts, thoughts = transcript.pieces(message)
+                        if text := message.content:
+                            texts.append(text)
+                        if thought := message.reasoning_content:
+                            thoughts.append(thought)
+                        yield _wrapped({"message": message})
+                        continue
+            writing = ""
+            if (decoded := decode(event)) is not None:
+                yield decoded
+        inbox.clear()
+        yield None
 
 
 class _Text:

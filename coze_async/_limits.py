@@ -19,13 +19,13 @@ import anyio
 
 from coze_async._errors import ConfigurationError
 
-__all__ = ["KINDS", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rate", "Slot"]
+__all__ = ["KINDS", "CountingLimiter", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rate", "Slot"]
 
 # Below this a clock may not move at all: a turn that is due within it is due.
 _TICK = 1e-6
 
 # Polls in flight may use this part of the account's rate together; the rest is kept for what starts something.
-SHARE_OF_POLLS = 0.5
+_SHARE_OF_POLLS = 0.5
 
 # Every so many turns, so many users are looked at whether they are idle.
 _SWEEP_EVERY, _SWEPT = 16, 8
@@ -362,23 +362,78 @@ class _LocalSlot(Slot):
             limiter.give_back(self._places, is_chat=self._is_chat)
 
 
-class LocalLimiter(Limiter):
-    """The limits of all clients of one process that share it."""
+class CountingLimiter(Limiter):
+    """What limiters count whatever they limit by: requests, chats, and the pollers that share the account's rate."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None) -> None:
         self._limits = limits if limits is not None else Limits()
-        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
-        self._account: dict[str, Lane] = {}
-        self._by_kind: dict[str | None, tuple[str | None, tuple[Lane, ...]]] = {}
-        self._places: dict[tuple[str, str], _Place] = {}
         self._pollers: Counter[str] = Counter()
-        self._turns = self._delayed = self._pushed_back = self._waiting = self._chats_waiting = self._in_flight = 0
-        self._seconds_waited = 0.0
+        self._turns: int = 0
+        self._delayed: int = 0
+        self._pushed_back: int = 0
+        self._waiting: int = 0
+        self._chats_waiting: int = 0
+        self._in_flight: int = 0
+        self._seconds_waited: float = 0.0
 
     @property
     def limits(self) -> Limits:
         """The limits in force."""
         return self._limits
+
+    @property
+    def processes(self) -> int:
+        """How many processes share these limits, this one included."""
+        return 1
+
+    @property
+    @abstractmethod
+    def _users(self) -> int:
+        """Return for how many users something is remembered."""
+
+    @contextmanager
+    def polling(self, kind: str) -> Generator[Callable[[float], float]]:
+        """Count one more poller while the block lasts; all together they use half of the account's rate at most.
+
+        Other processes are taken to poll as much as this one.
+        """
+        names = ("account", f"account_{KINDS[kind].bucket}")
+
+        def paced(interval: float) -> float:
+            rates = self._limits.account_rates(kind)
+            share = _SHARE_OF_POLLS / self.processes
+            return max([interval, *(self._pollers[name] / (share * rate.limit) for name, rate in rates)])
+
+        self._pollers.update(names)
+        try:
+            yield paced
+        finally:
+            self._pollers.subtract(names)
+
+    def statistics(self) -> LimitStatistics:
+        """Return what this process let through and what waits in it."""
+        return LimitStatistics(
+            turns=self._turns,
+            delayed=self._delayed,
+            seconds_waited=self._seconds_waited,
+            pushed_back=self._pushed_back,
+            waiting=self._waiting,
+            in_flight=self._in_flight,
+            chats_waiting=self._chats_waiting,
+            users=self._users,
+            limits=self._limits,
+        )
+
+
+class LocalLimiter(CountingLimiter):
+    """The limits of all clients of one process that share it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(limits)
+        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
+        self._account: dict[str, Lane] = {}
+        self._by_kind: dict[str | None, tuple[str | None, tuple[Lane, ...]]] = {}
+        self._places: dict[tuple[str, str], _Place] = {}
 
     async def turn(self, kind: str | None, user: str | None) -> None:
         """Wait until a request of this kind may be sent for this user, and count it."""
@@ -530,21 +585,6 @@ class LocalLimiter(Limiter):
             lane = self._lane(KINDS[kind or ""].rate or "", user or "", now)
             lane.not_before = max(lane.not_before, now + seconds)
 
-    @contextmanager
-    def polling(self, kind: str) -> Generator[Callable[[float], float]]:
-        """Count one more poller while the block lasts; all together they use half of the account's rate at most."""
-        names = ("account", f"account_{KINDS[kind].bucket}")
-
-        def paced(interval: float) -> float:
-            rates = self._limits.account_rates(kind)
-            return max([interval, *(self._pollers[name] / (SHARE_OF_POLLS * rate.limit) for name, rate in rates)])
-
-        self._pollers.update(names)
-        try:
-            yield paced
-        finally:
-            self._pollers.subtract(names)
-
     def learn(self, rates: Mapping[str, int]) -> Limits:
         """Take over what the account may do per second, where it is less than what is allowed now."""
         self._limits = self._limits.lowered(rates)
@@ -554,19 +594,9 @@ class LocalLimiter(Limiter):
         self._by_kind.clear()
         return self._limits
 
-    def statistics(self) -> LimitStatistics:
-        """Return what was let through and what waits."""
-        return LimitStatistics(
-            turns=self._turns,
-            delayed=self._delayed,
-            seconds_waited=self._seconds_waited,
-            pushed_back=self._pushed_back,
-            waiting=self._waiting,
-            in_flight=self._in_flight,
-            chats_waiting=self._chats_waiting,
-            users=len(self._lanes),
-            limits=self._limits,
-        )
+    @property
+    def _users(self) -> int:
+        return len(self._lanes)
 
     def _lane(self, name: str, user: str, now: float) -> Lane:
         lane = self._lanes.get((name, user))

@@ -9,9 +9,8 @@ What a process holds and what it has used lately it knows itself, and tells agai
 
 import math
 import uuid
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.resources import files
 from types import TracebackType
@@ -22,7 +21,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from coze_async._errors import ConfigurationError, CozeError, TransportError
-from coze_async._limits import KINDS, SHARE_OF_POLLS, Lane, Limiter, Limits, LimitStatistics, Rate, Slot
+from coze_async._limits import KINDS, CountingLimiter, Lane, Limits, Rate, Slot
 from coze_async._limits_gates import Answer, Ask, Gate, Gates, Place
 from coze_async._logging import log
 from coze_async._redis import RedisScript
@@ -46,7 +45,7 @@ _IS_LOST, _WAS_SILENT = 1, 2
 _OF_ACCOUNT = ("account", "account_chat", "account_workflow")
 
 
-class RedisLimiter(Limiter):
+class RedisLimiter(CountingLimiter):
     """The limits of all clients of many processes that share a Redis server.
 
     Never more than the limit in any window, as the server's clock counts; several limits all or nothing. Within a
@@ -94,7 +93,7 @@ class RedisLimiter(Limiter):
             )
         if on_redis_down not in ("raise", "local"):
             raise ConfigurationError(f"on_redis_down is {on_redis_down!r}: give 'raise' or 'local'.")
-        self._limits = limits if limits is not None else Limits()
+        super().__init__(limits)
         self._prefix = f"{{{prefix}}}"
         self._lease = lease
         self._goes_on_alone = on_redis_down == "local"
@@ -113,15 +112,7 @@ class RedisLimiter(Limiter):
         self._ledger = _Ledger()
         self._news = _News()
         self._work: anyio.Event
-        self._pollers: Counter[str] = Counter()
         self._by_kind: dict[str | None, tuple[str | None, Rate | None, list[tuple[str, Rate]]]] = {}
-        self._turns = self._delayed = self._pushed_back = self._waiting = self._chats_waiting = self._in_flight = 0
-        self._seconds_waited = 0.0
-
-    @property
-    def limits(self) -> Limits:
-        """The limits in force, for all processes together."""
-        return self._limits
 
     @property
     def processes(self) -> int:
@@ -238,25 +229,6 @@ class RedisLimiter(Limiter):
             self._gates.drop(lane)
             self._work.set()
 
-    @contextmanager
-    def polling(self, kind: str) -> Generator[Callable[[float], float]]:
-        """Count one more poller while the block lasts; those of all processes use half of the account's rate at most.
-
-        The others are taken to poll as much as this one.
-        """
-        names = ("account", f"account_{KINDS[kind].bucket}")
-
-        def paced(interval: float) -> float:
-            rates = self._limits.account_rates(kind)
-            share = SHARE_OF_POLLS / self._processes
-            return max([interval, *(self._pollers[name] / (share * rate.limit) for name, rate in rates)])
-
-        self._pollers.update(names)
-        try:
-            yield paced
-        finally:
-            self._pollers.subtract(names)
-
     def learn(self, rates: Mapping[str, int]) -> Limits:
         """Take over what the account may do per second, where it is less than what is allowed now.
 
@@ -269,19 +241,9 @@ class RedisLimiter(Limiter):
                 gate.most = min(gate.most, rates[name])
         return self._limits
 
-    def statistics(self) -> LimitStatistics:
-        """Return what this process let through and what waits in it."""
-        return LimitStatistics(
-            turns=self._turns,
-            delayed=self._delayed,
-            seconds_waited=self._seconds_waited,
-            pushed_back=self._pushed_back,
-            waiting=self._waiting,
-            in_flight=self._in_flight,
-            chats_waiting=self._chats_waiting,
-            users=self._ledger.users,
-            limits=self._limits,
-        )
+    @property
+    def _users(self) -> int:
+        return self._ledger.users
 
     def _check_is_open(self) -> None:
         if self._state == "new":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
-from weakref import ref
+from weakref import WeakMethod
 
 import anyio
 
@@ -50,7 +50,9 @@ class EventStream(ABC, Generic[E, R]):
         self._reader = EventReader()
         # What came with one piece of the body. An error waits behind it.
         self._inbox: list[Event] = []
-        self._advance: Callable[[], E | None] = partial(next, self._decoder(), None)
+        self._advance: Callable[[], E | None] = partial(
+            next, self._typed_events(_weak(self._next_decoded), self._inbox), None
+        )
         self._has_news = False
         self._error: Exception | None = None
         self._opening: anyio.CancelScope | None = None
@@ -306,26 +308,14 @@ class EventStream(ABC, Generic[E, R]):
             await opened.drain()
         self._closed = True
 
-    def _decoder(self) -> Iterator[E | None]:
+    def _typed_events(self, decode: Callable[[Event], E | None], inbox: list[Event]) -> Iterator[E | None]:
         """Return what makes the typed events of the inbox, None when it is empty.
 
         Each is made when it is asked for. Made beforehand, many would be there at once, and the garbage collector would
-        look at them for as long as it takes to make them.
+        look at them for as long as it takes to make them. The stream holds what is returned, so this must not hold the
+        stream: who drops it frees the connection.
         """
-        return self._typed_events(ref(self), self._inbox)
-
-    @staticmethod
-    def _typed_events(stream: "ref[EventStream[E, R]]", inbox: list[Event]) -> Iterator[E | None]:
-        # The stream holds this, so this must not hold the stream: who drops it frees the connection.
-        while True:
-            for event in inbox:
-                decoding = stream()
-                decoded = None if decoding is None else decoding._next_decoded(event)  # noqa: SLF001 - of this class
-                del decoding
-                if decoded is not None:
-                    yield decoded
-            inbox.clear()
-            yield None
+        return _typed_events(decode, inbox)
 
     def _next_decoded(self, event: Event) -> E | None:
         """Return the typed event; keep an error to be raised when all before it are handed out."""
@@ -363,3 +353,23 @@ class EventStream(ABC, Generic[E, R]):
     def _partial(self) -> ChatResult | None:
         """Return what a chat has brought so far."""
         return None
+
+
+def _weak(method: Callable[[Event], E | None]) -> Callable[[Event], E | None]:
+    """Return the same without a hold on whose method it is; None for one that is gone."""
+    known = WeakMethod(method)
+
+    def call(event: Event) -> E | None:
+        found = known()
+        return None if found is None else found(event)
+
+    return call
+
+
+def _typed_events(decode: Callable[[Event], E | None], inbox: list[Event]) -> Iterator[E | None]:
+    while True:
+        for event in inbox:
+            if (decoded := decode(event)) is not None:
+                yield decoded
+        inbox.clear()
+        yield None
