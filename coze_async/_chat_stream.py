@@ -344,10 +344,8 @@ def _chat_events(
                             thoughts.append(thought)
                         yield _wrapped({"message": message})
                         continue
-            writing = ""
             if (decoded := decode(event)) is not None:
                 yield decoded
-        inbox.clear()
         yield None
 
 

@@ -79,8 +79,7 @@ class EventReader:
                 position += 1
             end = buffer.find(b"\n\n", position)
             if end < 0:
-                if position < size:
-                    pending.append(buffer[position:])
+                pending.append(buffer[position:])
                 break
             events += self._unusual(buffer[position : end + 2])
             last_id = self._id

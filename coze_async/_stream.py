@@ -94,6 +94,8 @@ class EventStream(ABC, Generic[E, R]):
         self._reading = True
         try:
             while True:
+                # All of it was handed out: neither another task, while this one waits, nor a late step gets it again.
+                self._inbox.clear()
                 if self._has_news:
                     self._has_news = False
                     if self._error is not None:
@@ -101,7 +103,7 @@ class EventStream(ABC, Generic[E, R]):
                     if self._is_over():
                         await self._finish()
                         raise StopAsyncIteration
-                self._inbox[:] = await self._read()
+                self._inbox += await self._read()
                 event = self._advance()
                 if event is not None:
                     self._has_event = True
@@ -371,5 +373,4 @@ def _typed_events(decode: Callable[[Event], E | None], inbox: list[Event]) -> It
         for event in inbox:
             if (decoded := decode(event)) is not None:
                 yield decoded
-        inbox.clear()
         yield None

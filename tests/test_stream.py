@@ -648,6 +648,17 @@ async def test_a_stream_that_is_closed_in_the_middle_of_an_event_is_not_begun_ag
     assert len(served.transport.requests) == 1
 
 
+@pytest.mark.parametrize("last", [COMPLETED, COMPLETED.rstrip(b"\n"), COMPLETED + DONE])
+async def test_what_was_handed_out_does_not_come_again_behind_the_end(last: bytes) -> None:
+    stream = Served(stream_of(CREATED, piece("Hi"), last)).stream()
+    seen: list[Any] = []
+    await collect(stream, seen)
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+    assert (await stream.result()).text == "Hi"
+
+
 async def test_two_tasks_cannot_read_one_stream() -> None:
     served = Served(ENDLESS)
     stream = served.stream()
