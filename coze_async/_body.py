@@ -35,10 +35,24 @@ class Body:
 
     Attributes:
         next: Returns the next piece when awaited; StopAsyncIteration at the end.
+        taken: Returns the same at once, or raises it; None if it has to be waited for, or if nobody knows.
+        arrival: Returns what is over when `taken` has something to say; awaiting it costs less than `next`. None for a
+            transport that has no such thing.
         has_ended: Set by who has read to the end: then nothing lingers.
     """
 
-    __slots__ = ("_close", "_lingers", "_pieces", "has_ended", "headers", "is_watched", "next", "status")
+    __slots__ = (
+        "_close",
+        "_lingers",
+        "_pieces",
+        "arrival",
+        "has_ended",
+        "headers",
+        "is_watched",
+        "next",
+        "status",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -54,6 +68,8 @@ class Body:
         self.is_watched: bool = is_watched
         self.headers: Mapping[str, str] = headers
         self.next: Callable[[], Awaitable[bytes]] = pieces.__anext__
+        self.taken: Callable[[], bytes | None] = getattr(pieces, "taken", _nothing)
+        self.arrival: Callable[[], Awaitable[object]] | None = getattr(pieces, "arrival", None)
         self.has_ended: bool = False
         self._pieces = pieces
         self._close = close
@@ -73,11 +89,6 @@ class Body:
         is_watched = "network_stream" in response.extensions
         return cls(response.status_code, headers, pieces, response.aclose, lingers=True, is_watched=is_watched)
 
-    @property
-    def is_here(self) -> bool:
-        """True if the next step surely takes no time; a transport that does not say so is waited for."""
-        return getattr(self._pieces, "is_here", False)
-
     async def aclose(self) -> None:
         """Let go of the connection."""
         if self.has_ended or not self._lingers:
@@ -93,3 +104,7 @@ class Body:
                 except (StopAsyncIteration, httpx.HTTPError, anyio.ClosedResourceError, RuntimeError):
                     # RuntimeError: httpx knows that it is closed, or another task still reads and ends them itself.
                     break
+
+
+def _nothing() -> None:
+    """Know of nothing that has come."""

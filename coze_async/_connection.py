@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 import anyio
@@ -84,9 +84,9 @@ class OpenStream:
             await anext(self._closer)
 
     @property
-    def is_here(self) -> bool:
-        """True if the next piece surely takes no time."""
-        return self._body.is_here
+    def arrival(self) -> Callable[[], Awaitable[object]] | None:
+        """What is to be awaited before `taken` if nothing but the transport limits the wait; see `Body`."""
+        return self._body.arrival
 
     @property
     def is_watched(self) -> bool:
@@ -103,17 +103,16 @@ class OpenStream:
             TimeoutError: it took longer.
             TransportError: the connection was lost.
         """
-        piece: bytes | None = None
+        if (piece := self.taken()) is not None:
+            return piece
         try:
-            if seconds is None or self._body.is_here:
+            if seconds is None:
                 piece = await self._body.next()
             else:
                 with anyio.move_on_after(seconds) as self._waiting:
                     piece = await self._body.next()
-        except httpx.ReadTimeout as error:
-            raise TimeoutError from error
         except httpx.HTTPError as error:
-            raise TransportError(f"the connection was lost ({str(error) or type(error).__name__})") from error
+            raise _lost(error) from error
         if self._closer is None:
             # Another task has closed this meanwhile, and could not end what was being read here.
             await self._body.aclose()
@@ -121,6 +120,13 @@ class OpenStream:
         if piece is None:
             raise TimeoutError
         return piece
+
+    def taken(self) -> bytes | None:
+        """Do the same without waiting; None if the next piece has not come, or if the transport does not say."""
+        try:
+            return self._body.taken()
+        except httpx.HTTPError as error:
+            raise _lost(error) from error
 
     def free_conversation(self) -> None:
         """Let the next chat of this conversation begin: the one that is read here is over, whatever is left to read."""
@@ -130,8 +136,8 @@ class OpenStream:
         """Read what is left, for a second at most, so that the connection can be used again; then close."""
         body = self._body
         try:
-            while body.is_here:
-                await body.next()
+            while body.taken() is not None:
+                pass
             with anyio.move_on_after(_DRAINING):
                 while True:
                     await body.next()
@@ -173,6 +179,12 @@ async def within(awaitable: Awaitable[T], seconds: float | None, outgoing: Outgo
             outgoing.watch(scope, seconds)
         return await awaitable
     raise TimeoutError
+
+
+def _lost(error: httpx.HTTPError) -> Exception:
+    if isinstance(error, httpx.ReadTimeout):
+        return TimeoutError()
+    return TransportError(f"the connection was lost ({str(error) or type(error).__name__})")
 
 
 async def _closing(body: Body) -> AsyncGenerator[None, None]:

@@ -6,7 +6,7 @@ frees the connection, the user's slot and the memory at once; read to its end, t
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
@@ -63,6 +63,7 @@ class EventStream(ABC, Generic[E, R]):
         self._closed = False
         self._reading = False
         self._has_event = False
+        self._arrival: Callable[[], Awaitable[object]] | None = None
         self._is_timed = True
         self._body_ended = False
         self._total: float | None = None
@@ -103,7 +104,12 @@ class EventStream(ABC, Generic[E, R]):
                     if self._is_over():
                         await self._finish()
                         raise StopAsyncIteration
-                self._inbox += await self._read()
+                if (arrival := self._arrival) is None:
+                    self._inbox += await self._read()
+                else:
+                    # Only the socket is waited for, and nothing stands between it and the caller.
+                    await arrival()
+                    self._inbox += self._read_now()
                 event = self._advance()
                 if event is not None:
                     self._has_event = True
@@ -181,24 +187,41 @@ class EventStream(ABC, Generic[E, R]):
                 # Also if what follows is here: then it was not asked for in time.
                 self._limit = "total"
                 raise TimeoutError
-            # A look at the clock costs more than a piece that is here.
-            piece = await opened.next(self._patience() if self._is_timed and not opened.is_here else None)
-        except StopAsyncIteration:
+            piece = opened.taken()
+            if piece is None:
+                # A look at the clock costs more than a piece that is here.
+                piece = await opened.next(self._patience() if self._is_timed else None)
+        except (StopAsyncIteration, TimeoutError, TransportError) as error:
+            return self._ended_by(error)
+        return self._reader.feed(piece)
+
+    def _read_now(self) -> list[Event]:
+        """Return the events that are whole with what has come."""
+        if self._open is None:
+            # Closed by another task.
+            raise StopAsyncIteration
+        try:
+            piece = self._open.taken()
+        except (StopAsyncIteration, TimeoutError, TransportError) as error:
+            return self._ended_by(error)
+        return self._reader.feed(piece) if piece else []
+
+    def _ended_by(self, error: Exception) -> list[Event]:
+        """Return what is left when the body has ended, in whatever way; raise it if it matters."""
+        rest: list[Event] = []
+        if isinstance(error, StopAsyncIteration):
             if self._closed:
-                raise
-            self._body_ended = self._has_news = True
-            return self._reader.end()
-        except TimeoutError as error:
-            if not self._is_complete():
+                raise error
+            rest = self._reader.end()
+        # What mattered may have come; then how the rest would have ended does not.
+        elif not self._is_complete():
+            if isinstance(error, TimeoutError):
                 raise self._timed_out() from error
-        except TransportError as error:
-            if not self._is_complete():
-                self._broken(error)
-        else:
-            return self._reader.feed(piece)
-        # What mattered has come; how the rest would have ended does not.
+            self._broken(error)
         self._body_ended = self._has_news = True
-        return []
+        # Whatever is asked from now on, there is nothing to wait for.
+        self._arrival = None
+        return rest
 
     async def _begin(self) -> None:
         total = self._core.options.timeouts.total
@@ -226,6 +249,7 @@ class EventStream(ABC, Generic[E, R]):
         if self._has_event and self._total is None and self._open is not None and core.is_watched(self._open):
             # From now on.
             self._is_timed = False
+            self._arrival = self._open.arrival
             return None
         now = anyio.current_time()
         limits = {"idle": timeouts.idle, "total": None if self._total is None else self._total - now}

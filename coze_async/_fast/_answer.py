@@ -1,5 +1,7 @@
 """The body of an answer as httpx reads it."""
 
+from collections.abc import Awaitable
+
 import httpx
 
 from coze_async._fast._connection import Connection
@@ -19,31 +21,31 @@ class Answer(httpx.AsyncByteStream):
     def __aiter__(self) -> "Answer":
         return self
 
-    @property
-    def is_here(self) -> bool:
-        """True if the next step does not have to wait."""
-        connection = self._connection
-        return connection is None or bool(connection.pieces) or connection.is_complete
-
     async def __anext__(self) -> bytes:
+        while (data := self.taken()) is None:
+            await self.arrival()
+        return data
+
+    def taken(self) -> bytes | None:
+        """Return what the next step would return, or raise what it would raise; None if it would have to wait."""
         connection = self._connection
         if connection is None:
+            # Read to its end, or closed, maybe by another task while this one has waited.
             raise StopAsyncIteration
-        while not connection.pieces:
-            if connection.is_complete:
-                self._release(connection)
-                raise StopAsyncIteration
-            if connection.error is not None:
-                self._release(connection)
-                raise connection.error
-            await connection.wait(self._seconds, httpx.ReadTimeout)
-            if self._connection is None:
-                # Closed by another task meanwhile.
-                raise StopAsyncIteration
         data = connection.taken()
         if connection.is_complete:
             self._release(connection)
+            if data is None:
+                raise StopAsyncIteration
+        elif data is None and connection.error is not None:
+            self._release(connection)
+            raise connection.error
         return data
+
+    def arrival(self) -> Awaitable[object]:
+        """Return what is over as soon as `taken` has something to say."""
+        connection = self._connection
+        return _at_once() if connection is None else connection.arrival(self._seconds)
 
     def _release(self, connection: Connection) -> None:
         self._connection = None
@@ -54,3 +56,7 @@ class Answer(httpx.AsyncByteStream):
         connection = self._connection
         if connection is not None:
             self._release(connection)
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""

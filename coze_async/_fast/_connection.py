@@ -223,9 +223,18 @@ class Connection(asyncio.BufferedProtocol):
                 self._set_timer(deadline)
         return wake
 
-    def taken(self) -> bytes:
-        """Return all that came since the last time, and let more come."""
+    def arrival(self, seconds: float | None) -> Wake:
+        """Return what is over when a piece, the end or an error is there, which may be already."""
+        if self.pieces or self.is_complete or self.error is not None:
+            # Nobody waits for it, so it is over.
+            return self._wake
+        return self.wait(seconds, httpx.ReadTimeout)
+
+    def taken(self) -> bytes | None:
+        """Return all that came since the last time, if anything did, and let more come."""
         pieces = self.pieces
+        if not pieces:
+            return None
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._received = 0
