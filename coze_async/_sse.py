@@ -57,6 +57,12 @@ class EventReader:
         if b"\r" in chunk or self._skip_lf:
             chunk = self._with_plain_line_ends(chunk)
         pending = self._pending
+        if self._started and not pending and (whole := _COMMON.fullmatch(chunk)) is not None:
+            # One event and nothing else: so they come while a model writes.
+            event_id, name, data = whole.groups()
+            if event_id is not None:
+                self._id = event_id
+            return [(name, data, self._id)]
         if b"\n\n" not in chunk and not (pending and pending[-1].endswith(b"\n") and chunk.startswith(b"\n")):
             if chunk:
                 pending.append(chunk)
