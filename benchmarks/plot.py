@@ -266,7 +266,12 @@ def _start(results: Results) -> Any:
     if not found:
         return None
     figure, axes = _figure(results, "CPU of a new process, up to the first text of a stream", len(found), 3.9)
-    parts = (("import", "import", 1.0), ("construct", "make a client", 0.7), ("first", "first text", 0.42))
+    parts = (
+        ("import", "import", 1.0),
+        ("construct", "make a client", 0.8),
+        ("enter", "enter it", 0.6),
+        ("first", "first text", 0.4),
+    )
     for panel, (name, title) in zip(axes, found, strict=True):
         peers = [peer for peer in COLOURS if _value(results, name, peer, "total")]
         for place, peer in enumerate(peers):

@@ -23,7 +23,7 @@ _ALSO_SHOWN = {
     "polls": ("wall", "p99", "peak"),
     "latency": ("p99",),
     "active": ("grown",),
-    "start": ("import", "construct", "first", "first_wall"),
+    "start": ("import", "construct", "enter", "first", "first_wall"),
     "limiter": ("held", "left"),
 }
 

@@ -93,9 +93,10 @@ KINDS: Mapping[str, Kind] = {
     "start": Kind(
         "start",
         {
-            "total": Measure("ms", "CPU of the three together", 1e3),
+            "total": Measure("ms", "CPU of the four together", 1e3),
             "import": Measure("ms", "CPU of importing what the program names", 1e3),
             "construct": Measure("ms", "CPU of making a client", 1e3),
+            "enter": Measure("ms", "CPU of `async with`, where that does anything", 1e3),
             "first": Measure("ms", "CPU from asking for the first stream to its first text", 1e3),
             "first_wall": Measure("ms", "the same, as time that passed", 1e3),
         },
@@ -222,7 +223,7 @@ def _batch(at_once: int, items: int) -> Scenario:
 # Each of their requests looks through all connections and all requests of the pool, of which there are 1000.
 _SLOW = ("cozepy", "httpx by hand")
 
-_START = Scenario("start", "start", "a new process: import, make a client, first text", "framed/50", 50)
+_START = Scenario("start", "start", "a new process: import, make a client, enter it, first text", "framed/50", 50)
 _PARSE = "16 KiB pieces from memory, no socket"
 _RETRIEVE = "chat.retrieve: a small JSON answer"
 _CREATE = "chat.create: a small JSON question and answer"

@@ -37,6 +37,9 @@ __all__ = ["ChatStream", "chat_failed"]
 _read_message = Message.__pydantic_validator__.validate_json
 _read_chat = Chat.__pydantic_validator__.validate_json
 _wrapped = MessageDelta.__pydantic_validator__.validate_python
+# What comes before the first text is built here: the first chat would have to wait for it.
+for _early in (ChatCreated, ChatInProgress):
+    _early.model_rebuild()
 
 _ChatModel = (
     type[ChatCreated]

@@ -46,8 +46,8 @@ __all__ = ["AsyncCoze"]
 class AsyncCoze:
     """A client for one Coze server: api.coze.cn, api.coze.com, a self-hosted Coze Studio, or Coze Plus.
 
-    Construction does no I/O. Use it with `async with`, or `await coze.aclose()` at the end; one client serves any
-    number of tasks.
+    Construction does no I/O. Use it with `async with`, which also loads what a first chat would have to wait for, or
+    `await coze.aclose()` at the end; one client serves any number of tasks.
 
     Args:
         auth: A token ("pat_…"; "Bearer pat_…" is accepted), an `Auth`, or an async callable that returns a token.
@@ -323,6 +323,9 @@ class AsyncCoze:
         return view
 
     async def __aenter__(self) -> Self:
+        """Load what a first chat needs: tens of milliseconds that it would have to wait for."""
+        self._session.load()
+        _ = self.chat
         return self
 
     async def __aexit__(

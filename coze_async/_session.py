@@ -14,6 +14,7 @@ from anyio.lowlevel import RunVar
 from coze_async._auth import Auth
 from coze_async._body import Body
 from coze_async._connection import Outgoing, within
+from coze_async._errors import ConfigurationError
 from coze_async._exchange import Exchange
 from coze_async._limits import Limiter
 from coze_async._logging import guard_httpx_log
@@ -114,8 +115,18 @@ class Session:
         if self._closed:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
 
+    def load(self) -> None:
+        """Import what the first request would import; nothing is opened, and nothing made that has to be closed."""
+        _this_loop()
+        if self.watches_reading:
+            self._can_be_fast()
+
     def client(self) -> httpx.AsyncClient:
-        """Return the HTTP client; made at the first request, so that construction does no I/O."""
+        """Return the HTTP client; made at the first request, so that construction does no I/O.
+
+        Raises:
+            ConfigurationError: the environment names a proxy or certificates that cannot be used.
+        """
         self.check_open()
         if not self._is_ours and self._client is not None:
             return self._client
@@ -125,12 +136,18 @@ class Session:
             self._loop = loop
             fast = None if self._transport else self._fast_transport()
             transport = self._transport or fast
-            self._client = httpx.AsyncClient(
-                transport=transport,
-                verify=True if transport else _ssl_context(self.base_url),
-                # How many at once is the limiter's business.
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
-            )
+            try:
+                self._client = httpx.AsyncClient(
+                    transport=transport,
+                    verify=True if transport else _ssl_context(self.base_url),
+                    # How many at once is the limiter's business.
+                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
+                )
+            except (ValueError, ImportError, OSError) as error:
+                raise ConfigurationError(
+                    f"No HTTP client can be made for {self.base_url}: {error}. Check the environment: HTTP_PROXY, "
+                    "HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+                ) from error
             self._shortcut = self._shortcut_past(self._client, fast)
         return self._client
 
@@ -194,16 +211,22 @@ class Session:
         return Shortcut(client, fast, self.base_url)
 
     def _fast_transport(self) -> "FastTransport | None":
-        """Return our own transport, None where it cannot serve: on trio, and where a proxy stands between."""
-        if "asyncio" not in sys.modules or _has_proxy(self.base_url):
+        """Return our own transport, None where it cannot serve."""
+        if not self._can_be_fast():
             return None
-        from coze_async._fast import FastTransport, runs_here
+        from coze_async._fast import FastTransport
 
-        if not runs_here():
-            return None
         # A connection that is free costs little, and is closed soon.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
         return FastTransport(limits, functools.partial(_ssl_context, self.base_url))
+
+    def _can_be_fast(self) -> bool:
+        """True if our own transport can serve, which is imported to say so: not on trio, and not behind a proxy."""
+        if "asyncio" not in sys.modules or _has_proxy(self.base_url):
+            return False
+        from coze_async._fast import runs_here
+
+        return runs_here()
 
     async def aclose(self) -> None:
         """Close the connections; a client that the user brought stays open."""

@@ -55,7 +55,7 @@ KINDS_OF_WORK = {
     "polls-10": {"cpu", "wall", "p99", "peak"},
     "latency": {"median", "p99", "cpu"},
     "idle-tls": {"grown"},
-    "start": {"total", "import", "construct", "first", "first_wall"},
+    "start": {"total", "import", "construct", "enter", "first", "first_wall"},
     "limiter-1000": {"cpu", "held", "left"},
     "batch-16": {"cpu"},
 }

@@ -89,9 +89,12 @@ async def main():
     port = server.sockets[0].getsockname()[1]
     from coze_async import AsyncCoze
     async with AsyncCoze("pat_x", base_url=f"http://127.0.0.1:{port}") as coze:
+        before = set(sys.modules)
         texts = [text async for text in coze.chat.stream("Hello", bot_id="b", user_id="u").text()]
     server.close()
-    print(*texts, *sys.modules)
+    print(*texts)
+    print(*before)
+    print(*set(sys.modules) - before)
 
 asyncio.run(main())
 """
@@ -100,13 +103,22 @@ asyncio.run(main())
 def test_a_first_chat_loads_no_more_than_it_needs() -> None:
     env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     done = subprocess.run([sys.executable, "-c", FIRST_CHAT], capture_output=True, text=True, check=False, env=env)
-    text, *loaded = done.stdout.split() or [done.stderr]
-    assert text == "Hi"
+    text, loaded, late = (line.split() for line in done.stdout.splitlines() or [done.stderr])
+    assert text == ["Hi"]
     assert "coze_async._fast._connection" in loaded
+    # Entering the client has done it all.
+    assert not late
     # httpcore alone loads trio and its friends, which take as long as all of this package.
     needless = {"httpcore", "trio", "starlette", "cryptography", "redis"}
     needless |= {f"coze_async.{name}" for name in ("_batch", "_pages", "_upload")}
     assert not needless & {*loaded}
+
+
+async def test_what_a_client_cannot_be_made_with_is_said_by_its_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "gopher://127.0.0.1:70")
+    async with AsyncCoze("pat_x", base_url="http://studio.example") as coze:
+        with pytest.raises(ConfigurationError, match=r"studio\.example.*gopher.*HTTP_PROXY"):
+            await retrieve(coze)
 
 
 async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,9 @@ class Peer(ABC):
     @abstractmethod
     def __init__(self, base_url: str, memory: "Memory | None" = None) -> None: ...
 
+    async def enter(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do what programs do once with a client before they use it."""
+
     @abstractmethod
     async def stream(self, take: Take) -> None:
         """Read one streamed chat to its end; give the text of every delta away as soon as it is there."""

@@ -25,6 +25,9 @@ class Ours(Peer):
     def __init__(self, base_url: str, memory: "Memory | None" = None) -> None:
         self._coze = AsyncCoze(TOKEN, base_url=base_url, limits=_LIMITS, timeouts=_TIMEOUTS, transport=memory)
 
+    async def enter(self) -> None:
+        await self._coze.__aenter__()
+
     async def stream(self, take: Take) -> None:
         async for event in self._coze.chat.stream(QUESTION, bot_id=BOT, user_id=USER):
             if isinstance(event, MessageDelta):
