@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
-from weakref import WeakMethod
+from weakref import ref
 
 import anyio
 
@@ -50,9 +50,7 @@ class EventStream(ABC, Generic[E, R]):
         self._reader = EventReader()
         # What came with one piece of the body. An error waits behind it.
         self._inbox: list[Event] = []
-        self._advance: Callable[[], E | None] = partial(
-            next, self._typed_events(_weak(self._next_decoded), self._inbox), None
-        )
+        self._advance: Callable[[], E | None] = partial(next, self._typed_events(self._decoder(), self._inbox), None)
         self._has_news = False
         self._error: Exception | None = None
         self._opening: anyio.CancelScope | None = None
@@ -343,6 +341,16 @@ class EventStream(ABC, Generic[E, R]):
         """
         return _typed_events(decode, inbox)
 
+    def _decoder(self) -> Callable[[Event], E | None]:
+        """Return what decodes an event without a hold on the stream; None for one that is gone."""
+        known = ref(self)
+
+        def decode(event: Event) -> E | None:
+            stream = known()
+            return None if stream is None else stream._next_decoded(event)  # noqa: SLF001 - its own
+
+        return decode
+
     def _next_decoded(self, event: Event) -> E | None:
         """Return the typed event; keep an error to be raised when all before it are handed out."""
         self._has_news = True
@@ -379,17 +387,6 @@ class EventStream(ABC, Generic[E, R]):
     def _partial(self) -> ChatResult | None:
         """Return what a chat has brought so far."""
         return None
-
-
-def _weak(method: Callable[[Event], E | None]) -> Callable[[Event], E | None]:
-    """Return the same without a hold on whose method it is; None for one that is gone."""
-    known = WeakMethod(method)
-
-    def call(event: Event) -> E | None:
-        found = known()
-        return None if found is None else found(event)
-
-    return call
 
 
 def _typed_events(decode: Callable[[Event], E | None], inbox: list[Event]) -> Iterator[E | None]:
