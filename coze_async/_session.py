@@ -1,5 +1,6 @@
 """What all views of one client share, and the connections among it."""
 
+import contextlib
 import functools
 import ssl
 import sys
@@ -116,10 +117,12 @@ class Session:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
 
     def load(self) -> None:
-        """Import what the first request would import; nothing is opened, and nothing made that has to be closed."""
+        """Do what the first request would wait for, and what needs no I/O."""
         _this_loop()
         if self.watches_reading:
-            self._can_be_fast()
+            # What is wrong is said by the first request: not every client makes one.
+            with contextlib.suppress(ConfigurationError):
+                self.client()
 
     def client(self) -> httpx.AsyncClient:
         """Return the HTTP client; made at the first request, so that construction does no I/O.
@@ -211,22 +214,16 @@ class Session:
         return Shortcut(client, fast, self.base_url)
 
     def _fast_transport(self) -> "FastTransport | None":
-        """Return our own transport, None where it cannot serve."""
-        if not self._can_be_fast():
+        """Return our own transport, None where it cannot serve: on trio, and where a proxy stands between."""
+        if "asyncio" not in sys.modules or _has_proxy(self.base_url):
             return None
-        from coze_async._fast import FastTransport
+        from coze_async._fast import FastTransport, runs_here
 
+        if not runs_here():
+            return None
         # A connection that is free costs little, and is closed soon.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
         return FastTransport(limits, functools.partial(_ssl_context, self.base_url))
-
-    def _can_be_fast(self) -> bool:
-        """True if our own transport can serve, which is imported to say so: not on trio, and not behind a proxy."""
-        if "asyncio" not in sys.modules or _has_proxy(self.base_url):
-            return False
-        from coze_async._fast import runs_here
-
-        return runs_here()
 
     async def aclose(self) -> None:
         """Close the connections; a client that the user brought stays open."""
