@@ -37,9 +37,10 @@ class EventReader:
     Attributes:
         stray: The first lines that are no field of an event stream, up to 64 KiB: usually a JSON error or a page.
         seen: True once any byte came.
+        held: Bytes of an event that is not whole yet.
     """
 
-    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "seen", "stray")
+    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "held", "seen", "stray")
 
     def __init__(self) -> None:
         self._pending: list[bytes] = []
@@ -47,6 +48,7 @@ class EventReader:
         self._skip_lf = False
         self._started = False
         self.seen = False
+        self.held = 0
         self.stray = b""
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -66,6 +68,7 @@ class EventReader:
         if b"\n\n" not in chunk and not (pending and pending[-1].endswith(b"\n") and chunk.startswith(b"\n")):
             if chunk:
                 pending.append(chunk)
+                self.held += len(chunk)
             return []
         buffer = self._taken(chunk) if pending or not self._started else chunk
         events: list[Event] = []
@@ -86,6 +89,7 @@ class EventReader:
             end = buffer.find(b"\n\n", position)
             if end < 0:
                 pending.append(buffer[position:])
+                self.held = size - position
                 break
             events += self._unusual(buffer[position : end + 2])
             last_id = self._id
@@ -102,6 +106,7 @@ class EventReader:
         self._pending.append(chunk)
         taken = b"".join(self._pending)
         self._pending.clear()
+        self.held = 0
         if not self._started:
             self._started = True
             taken = taken.removeprefix(_BOM)

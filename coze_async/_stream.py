@@ -32,6 +32,9 @@ from coze_async.models._json import json_object, json_text
 
 __all__ = ["EventStream"]
 
+# In bytes. A server that sends one without an end must not fill the memory; no event of a chat comes near.
+_LONGEST_EVENT = 64 << 20
+
 E = TypeVar("E")
 R = TypeVar("R")
 
@@ -191,7 +194,7 @@ class EventStream(ABC, Generic[E, R]):
                 piece = await opened.next(self._patience() if self._is_timed else None)
         except (StopAsyncIteration, TimeoutError, TransportError) as error:
             return self._ended_by(error)
-        return self._reader.feed(piece)
+        return self._reader.feed(piece) or self._nothing_whole()
 
     def _read_now(self) -> list[Event]:
         """Return the events that are whole with what has come."""
@@ -202,7 +205,18 @@ class EventStream(ABC, Generic[E, R]):
             piece = self._open.taken()
         except (StopAsyncIteration, TimeoutError, TransportError) as error:
             return self._ended_by(error)
-        return self._reader.feed(piece) if piece else []
+        return (piece and self._reader.feed(piece)) or self._nothing_whole()
+
+    def _nothing_whole(self) -> list[Event]:
+        """Return nothing, unless so much has come of one event that it cannot be one."""
+        held = self._reader.held
+        if held <= _LONGEST_EVENT:
+            return []
+        raise StreamProtocolError(
+            f"{self._request.name}: {held >> 20} MiB came without the blank line that ends an event{self._traced()}. "
+            f"Is base_url ({self._core.session.base_url}) a Coze API?",
+            logid=self.logid,
+        )
 
     def _ended_by(self, error: Exception) -> list[Event]:
         """Return what is left when the body has ended, in whatever way; raise it if it matters."""

@@ -414,6 +414,23 @@ async def test_data_that_is_no_json_names_the_event() -> None:
         await served.coze.workflows.stream(workflow_id="w").result()
 
 
+@pytest.mark.parametrize("before", [[], [CREATED, piece("Hi")]])
+async def test_an_event_without_an_end_does_not_fill_the_memory(before: list[bytes]) -> None:
+    megabyte = b"y" * (1 << 20)
+    served = Served(stream_of(*before, b"event:done\ndata:", *[megabyte] * 64, endless=True))
+    with anyio.fail_after(10):
+        with pytest.raises(StreamProtocolError, match=r"64 MiB came without the blank line.*a Coze API"):
+            await served.stream().result()
+    assert served.is_free
+
+
+async def test_a_long_event_that_has_an_end_is_read() -> None:
+    text = "y" * (1 << 20)
+    halves = [piece(text)[: 1 << 19], piece(text)[1 << 19 :]]
+    served = Served(stream_of(CREATED, *halves * 3, COMPLETED, DONE))
+    assert (await served.stream().result()).text == text * 3
+
+
 async def test_data_that_is_nested_too_deeply_names_the_event() -> None:
     # Since 3.12 the interpreter reads what is nested some thousand times deep.
     depth = 700 if sys.version_info < (3, 12) else 200_000

@@ -16,7 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_http import OK, Server, Visitor, saying, serving
 
-from coze_async import AsyncCoze, ConfigurationError, Limits, RequestTimeoutError, Retry, Timeouts
+from coze_async import (
+    AsyncCoze,
+    ConfigurationError,
+    Limits,
+    MessageDelta,
+    RequestTimeoutError,
+    Retry,
+    StreamProtocolError,
+    Timeouts,
+    _stream,
+)
 from coze_async._encoding import path_segment, query_string
 from coze_async._fast import FastTransport
 from coze_async._fast._connection import Connection
@@ -338,3 +348,23 @@ async def test_a_client_of_ones_own_watches_the_pieces_of_a_stream_if_it_can(*, 
         assert anyio.current_time() - seen[-1] == pytest.approx(5.0, abs=0.2)
         assert len(seen) == 3
         assert stream._is_timed != is_watched
+
+
+async def test_an_event_that_comes_in_pieces_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_stream, "_LONGEST_EVENT", 1 << 20)
+
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        begin = b'event:conversation.message.delta\ndata:{"id":"m"}\n\nevent:done\ndata:'
+        await visitor.send(OK + b"Content-Type: text/event-stream\r\n\r\n" + begin)
+        while True:
+            await visitor.send(b"y" * 4096)
+
+    async with serving(script) as server, coze_at(server) as coze:
+        stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
+        assert isinstance(await anext(stream), MessageDelta)
+        with pytest.raises(StreamProtocolError, match="1 MiB came without the blank line"):
+            await stream.result()
+        with anyio.fail_after(10):
+            while not server.closed:
+                await anyio.lowlevel.checkpoint()
