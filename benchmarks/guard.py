@@ -10,15 +10,16 @@ import asyncio
 import gc
 import json
 import os
+import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from benchmarks.memory import Memory
 from benchmarks.peers import Peer, load
-from benchmarks.wire import CHAT_ID, pieces, stream_body, stream_parts
+from benchmarks.wire import CALL, CHAT_ID, STREAM_HEAD, chunked, pieces, stream_body, stream_parts
 
 __all__ = ["SLACK", "costs", "main", "verdict"]
 
@@ -26,6 +27,8 @@ BUDGET = Path(__file__).with_name("budget.json")
 SLACK = 1.1
 """How much more than the budget may be spent: other versions of httpx and anyio differ a little."""
 DELTAS, CALLS = 500, 50
+
+_CALL = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(CALL), CALL)
 
 Costs = Mapping[str, Mapping[str, float]]
 
@@ -68,8 +71,79 @@ async def _stream(shape: str, deltas: int) -> tuple[int, int]:
     return steps
 
 
-async def _calls(number: int) -> tuple[int, int]:
-    client = _client(())
+class _Server:
+    """Streams over a socket, in this thread and so in the same steps every time.
+
+    Args:
+        groups: The parts of a stream, in the order in which they are written: the first when it is asked for, each
+            other one when a text has been taken.
+    """
+
+    def __init__(self, groups: Sequence[bytes]) -> None:
+        self._groups = groups
+        self._rest = iter(groups)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._visitor: socket.socket = self._listener
+        self._has_left = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listener, self._accept)
+        self.url: str = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.taken = 0
+
+    def _accept(self) -> None:
+        self._visitor, _ = self._listener.accept()
+        self._loop.add_reader(self._visitor, self._answer, self._visitor)
+
+    def _answer(self, visitor: socket.socket) -> None:
+        if visitor.recv(65536):
+            self._rest = iter(self._groups)
+            self._write()
+        else:
+            self._loop.remove_reader(visitor)
+            visitor.close()
+            self._has_left.set()
+
+    def _write(self) -> None:
+        self._visitor.sendall(next(self._rest, b""))
+
+    def take(self, _: str) -> None:
+        """Take a text, and have the next one written."""
+        self.taken += 1
+        self._write()
+
+    async def aclose(self) -> None:
+        """Close the sockets, as soon as the client has closed its own."""
+        await self._has_left.wait()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+
+async def _streams(streams: int, deltas: int, groups: Sequence[bytes]) -> tuple[int, int]:
+    server = _Server(groups)
+    client = load("coze_async")(server.url)
+
+    async def read() -> None:
+        for _ in range(streams):
+            await client.stream(server.take)
+
+    # Connects, and loads what it needs.
+    await client.stream(server.take)
+    server.taken = 0
+    steps = await _steps(read)
+    await client.aclose()
+    await server.aclose()
+    if server.taken != streams * deltas:
+        raise AssertionError(f"{server.taken} deltas came over the socket, of {streams * deltas}")
+    return steps
+
+
+def _groups(deltas: int) -> list[bytes]:
+    """Return a stream in as many parts as it has deltas, and one for its end."""
+    parts = [chunked(part) for part in stream_parts(deltas)]
+    return [STREAM_HEAD + b"".join(parts[:3]), *parts[3 : 2 + deltas], b"".join([*parts[2 + deltas :], chunked(b"")])]
+
+
+async def _calls(number: int, client: Peer) -> tuple[int, int]:
     await client.retrieve()
     found: list[tuple[str, str]] = []
 
@@ -83,6 +157,13 @@ async def _calls(number: int) -> tuple[int, int]:
     return steps
 
 
+async def _calls_over_a_socket(number: int) -> tuple[int, int]:
+    server = _Server([_CALL])
+    steps = await _calls(number, load("coze_async")(server.url))
+    await server.aclose()
+    return steps
+
+
 def _client(body: tuple[bytes, ...]) -> Peer:
     return load("coze_async")("http://memory.test", Memory(body))
 
@@ -92,16 +173,21 @@ def _nobody(_: str) -> None:
 
 
 async def costs(deltas: int = DELTAS, calls: int = CALLS) -> dict[str, dict[str, float]]:
-    """Return what one more event and one more call cost: that of twice as many without that of as many."""
-    found: dict[str, dict[str, float]] = {}
-    for name, shape in (("event, each in a piece of its own", "events"), ("event, 16 KiB in a piece", "parse")):
-        more, less = await _stream(shape, 2 * deltas), await _stream(shape, deltas)
-        found[name] = _each(more, less, len(stream_parts(2 * deltas)) - len(stream_parts(deltas)))
-    found["call"] = _each(await _calls(2 * calls), await _calls(calls), calls)
-    return found
+    """Return what one more event, one more stream and one more call cost."""
+    whole = [b"".join(_groups(2))]
+    return {
+        "event, each in a piece of its own": await _of_one(lambda n: _stream("events", n), deltas),
+        "event, 16 KiB in a piece": await _of_one(lambda n: _stream("parse", n), deltas),
+        "event, each a read of a socket": await _of_one(lambda n: _streams(1, n, _groups(n)), deltas),
+        "stream of 8 events, one read of a socket": await _of_one(lambda n: _streams(n, 2, whole), calls),
+        "call": await _of_one(lambda n: _calls(n, _client(())), calls),
+        "call over a socket": await _of_one(_calls_over_a_socket, calls),
+    }
 
 
-def _each(more: tuple[int, int], less: tuple[int, int], number: int) -> dict[str, float]:
+async def _of_one(count: Callable[[int], Awaitable[tuple[int, int]]], number: int) -> dict[str, float]:
+    """Return what one costs: that of twice as many without that of as many."""
+    more, less = await count(2 * number), await count(number)
     names = ("bytecode instructions", "calls into C")
     return {name: round((a - b) / number, 2) for name, a, b in zip(names, more, less, strict=True)}
 

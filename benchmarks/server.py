@@ -27,6 +27,7 @@ from benchmarks.wire import (
     LOOKS,
     MESSAGES,
     POLLED_PREFIX,
+    STREAM_HEAD,
     chat_reply,
     chunked,
     stamped_parts,
@@ -46,10 +47,6 @@ HELD_PARTS = 5
 _STREAM = re.compile(r"/(framed|packed|large|paced|split|held|(?:gate|stamped)-(\d+))/(\d+)/v3/chat")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _POLLED = re.compile(rb"[?&]chat_id=" + POLLED_PREFIX.encode() + rb"(\d+)")
-_STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-tt-logid: 20260101000000\r\n"
-    b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
-)
 
 
 def _whole(status: bytes, body: bytes) -> bytes:
@@ -92,20 +89,20 @@ class _Service:
             waiting.append(write)
             if len(waiting) >= at_once:
                 del self._at_gate[shape]
-                whole = _STREAM_HEAD + stream_body("framed", deltas)[0]
+                whole = STREAM_HEAD + stream_body("framed", deltas)[0]
                 for each in waiting:
                     each(whole)
             return None
         if kind == "held":
             parts = [*map(chunked, stream_parts(deltas)), chunked(b"")]
-            write(_STREAM_HEAD + b"".join(parts[:HELD_PARTS]))
+            write(STREAM_HEAD + b"".join(parts[:HELD_PARTS]))
             self._held.append((write, b"".join(parts[HELD_PARTS:])))
             return None
         if kind == "stamped":
             self._stamped(write, next(self._phases) % at_once / at_once, deltas)
             return None
         body = stream_body(shape, deltas)
-        write(_STREAM_HEAD + body[0])
+        write(STREAM_HEAD + body[0])
         return iter(body[1:]) if len(body) > 1 else None
 
     @staticmethod
@@ -113,7 +110,7 @@ class _Service:
         """Write deltas at the same distance, each stream between those of the others: as chats come, in no step."""
         before, delta, after = _STAMPED
         loop = asyncio.get_running_loop()
-        write(_STREAM_HEAD + before)
+        write(STREAM_HEAD + before)
         # The next point in time that is this stream's own.
         due = (int(loop.time() / STAMPED_GAP) + 2 + phase) * STAMPED_GAP
         left = deltas

@@ -54,6 +54,10 @@ _WORDS = (
 )
 _LAST = "（完）"
 STAMP_DIGITS = 20
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-tt-logid: 20260101000000\r\n"
+    b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 """Of a point in time in nanoseconds, filled up with zeros."""
 # A little more than an event: no event and no chunk arrives in one piece, and none in many.
 _SEGMENT = 397
