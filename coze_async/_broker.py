@@ -29,6 +29,7 @@ from taskiq_redis import RedisStreamBroker
 from coze_async._errors import ConfigurationError, CozeError, TransportError
 from coze_async._logging import log
 from coze_async._queue import Delivery, Put, Queue, Rules, stream_of
+from coze_async._redis import PREFIX
 
 __all__ = ["LEAVING", "TASK", "ChatBroker", "plain"]
 
@@ -67,23 +68,34 @@ class ChatBroker(RedisStreamBroker):
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        queue: Separates queues in one Redis.
+        queue: Separates the queues of one account.
+        prefix: Separates accounts in one Redis, or staging from production; give the RedisLimiter of the workers the
+            same.
         rules: What all producers and workers of one queue have in common.
         tell: Is told in words when Redis goes away and comes back; None writes to the log.
     """
 
     def __init__(
-        self, url: str, *, queue: str = "coze", rules: Rules | None = None, tell: Callable[[str], None] | None = None
+        self,
+        url: str,
+        *,
+        queue: str = "coze",
+        prefix: str = PREFIX,
+        rules: Rules | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         rules = rules if rules is not None else Rules()
         self.url: str = _without_password(url)
+        shared = "" if prefix == PREFIX else f", prefix {prefix}"
+        self.place: str = f"{self.url}, queue {queue}{shared}"
         self.rules: Rules = rules
         self.tell: Callable[[str], object] = tell if tell is not None else log.warning
+        stream = stream_of(prefix, queue)
         consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         try:
             super().__init__(
                 url,
-                queue_name=stream_of(queue),
+                queue_name=stream,
                 consumer_group_name=Queue.group,
                 consumer_name=consumer,
                 # From the first: producers may come before workers.
@@ -105,7 +117,7 @@ class ChatBroker(RedisStreamBroker):
                 f"{self.url!r} is no address of a Redis: {error}. Give one like redis://localhost:6379."
             ) from error
         client = Redis(connection_pool=self.connection_pool)
-        self.queue: Queue = Queue(client, name=queue, consumer=consumer, rules=rules)
+        self.queue: Queue = Queue(client, prefix=prefix, name=queue, consumer=consumer, rules=rules)
         self._handed: dict[str, Delivery] = {}
         self._putting = anyio.Lock()
         self._away_since: float | None = None

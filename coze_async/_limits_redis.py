@@ -24,7 +24,7 @@ from coze_async._errors import ConfigurationError, CozeError, TransportError
 from coze_async._limits import KINDS, CountingLimiter, Lane, Limits, Rate, Slot
 from coze_async._limits_gates import Answer, Ask, Gate, Gates, Place
 from coze_async._logging import log
-from coze_async._redis import RedisScript
+from coze_async._redis import PREFIX, RedisScript, checked_prefix
 
 __all__ = ["RedisLimiter"]
 
@@ -60,7 +60,8 @@ class RedisLimiter(CountingLimiter):
         redis: The URL of the server, or a client of redis.asyncio or coredis, which you close; on trio a coredis
             client, which is open. A Redis Cluster does as well.
         limits: What all processes together may do; None takes the same as a client by itself.
-        prefix: What the keys in Redis begin with, in braces.
+        prefix: Separates accounts in one Redis, or staging from production: all keys begin with it, in braces. Give
+            a `ChatBroker` the same.
         lease: Seconds after which a process that is not heard of has lost the places of its chats.
         timeout: The longest that one exchange with Redis may take, in seconds.
         on_redis_down: "raise" lets requests fail with a TransportError before they are sent. "local" goes on with
@@ -77,15 +78,13 @@ class RedisLimiter(CountingLimiter):
         redis: Any,
         limits: Limits | None = None,
         *,
-        prefix: str = "coze",
+        prefix: str = PREFIX,
         lease: float = 30.0,
         timeout: float = 2.0,
         on_redis_down: Literal["raise", "local"] = "raise",
     ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigurationError(f"limits is a {type(limits).__name__}: give Limits.")
-        if not prefix or set(prefix) & set("{}"):
-            raise ConfigurationError(f"prefix is {prefix!r}: give a name without braces, such as 'coze'.")
         if not 2 <= lease < math.inf or not 0 < timeout <= lease / 2:
             raise ConfigurationError(
                 f"lease is {lease!r} and timeout is {timeout!r}: give a lease of 2 seconds or more, "
@@ -94,7 +93,7 @@ class RedisLimiter(CountingLimiter):
         if on_redis_down not in ("raise", "local"):
             raise ConfigurationError(f"on_redis_down is {on_redis_down!r}: give 'raise' or 'local'.")
         super().__init__(limits)
-        self._prefix = f"{{{prefix}}}"
+        self._prefix = f"{{{checked_prefix(prefix)}}}"
         self._lease = lease
         self._goes_on_alone = on_redis_down == "local"
         self._redis = RedisScript(redis, _script(), timeout=timeout)

@@ -220,8 +220,8 @@ class Producer(AbstractAsyncContextManager["Producer"]):
             if began - heard_at > _SILENCE and not is_told and not await self._broker.insist(self._queue.workers):
                 is_told = True
                 self._broker.tell(
-                    f"No worker takes anything from Redis at {self._broker.url}. Start some: "
-                    "coze-async worker --broker URL"
+                    f"No worker takes anything from Redis at {self._broker.place}. Start some, with the same "
+                    "--queue and --prefix: coze-async worker --broker URL"
                 )
             # However much is waited for, looking takes a fifth of the time at most.
             await anyio.sleep(max(pause, 4 * (anyio.current_time() - began)))

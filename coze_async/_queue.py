@@ -6,6 +6,8 @@
     {queue:NAME}:outcome:KEY  what became of it
     {queue:NAME}:stop:RUN     why a run has ended before its items had
 
+Before each stands {PREFIX}, as before the keys of the limits, unless it is the usual one: two accounts share nothing.
+
 Every change is one script, so it happens as a whole or not at all, and doing it once more changes nothing: whoever
 does not know whether Redis has heard them says it again.
 """
@@ -17,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from coze_async._errors import ConfigurationError
+from coze_async._redis import PREFIX, checked_prefix
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -201,18 +204,19 @@ class Queue:
 
     Args:
         client: A client whose answers are bytes.
-        name: Separates queues in one Redis.
+        prefix: Separates accounts in one Redis.
+        name: Separates the queues of one account.
         consumer: The name of this process.
         rules: What producers and workers of one queue have in common.
     """
 
     group = "workers"
 
-    def __init__(self, client: "Redis", *, name: str, consumer: str, rules: Rules) -> None:
+    def __init__(self, client: "Redis", *, prefix: str, name: str, consumer: str, rules: Rules) -> None:
         self.rules: Rules = rules
         self.consumer: str = consumer
-        self._prefix = _prefix_of(name)
-        self.items: str = stream_of(name)
+        self._start = _start_of(prefix, name)
+        self.items: str = stream_of(prefix, name)
         self._client = client
         self._scripts = {
             text: client.register_script(text) for text in (_PUT, _CLAIM, _RENEW, _SETTLE, _GIVE_BACK, _DROP, _WITHDRAW)
@@ -352,7 +356,7 @@ class Queue:
         return [self.items, *self._keys("queued", "claim", key=delivery.key)]
 
     def _keys(self, *kinds: str, key: str) -> list[str]:
-        return [f"{self._prefix}:{kind}:{key}" for kind in kinds]
+        return [f"{self._start}:{kind}:{key}" for kind in kinds]
 
     async def _call(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         return await self._scripts[script](keys=keys, args=arguments)
@@ -377,14 +381,20 @@ def _delivery(entry: bytes, fields: Mapping[bytes, bytes], count: int) -> Delive
     return Delivery(fields.get(b"key", b"").decode("utf-8", "replace"), entry, fields.get(b"data", b""), count)
 
 
-def stream_of(name: str) -> str:
-    """Return the name of a queue's stream in Redis."""
-    return f"{_prefix_of(name)}:items"
+def stream_of(prefix: str, name: str) -> str:
+    """Return the name of a queue's stream in Redis.
+
+    Raises:
+        ConfigurationError: the prefix cannot be one.
+    """
+    return f"{_start_of(prefix, name)}:items"
 
 
-def _prefix_of(name: str) -> str:
-    # In braces: all keys of a queue live on one node of a cluster.
-    return f"{{queue:{name}}}"
+def _start_of(prefix: str, name: str) -> str:
+    # What stands in the first braces decides on which node of a cluster a key lives: all of a queue are on one.
+    # Queues without a prefix were there before those with one.
+    account = "" if checked_prefix(prefix) == PREFIX else f"{{{prefix}}}"
+    return f"{account}{{queue:{name}}}"
 
 
 def _milliseconds(seconds: float) -> int:

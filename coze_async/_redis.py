@@ -1,4 +1,4 @@
-"""One script in Redis, run by redis.asyncio or by coredis, whichever client is given."""
+"""What separates accounts in one Redis; and a script there, run by redis.asyncio or coredis, whichever is given."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,10 @@ import anyio
 
 from coze_async._errors import ConfigurationError, CozeError, TransportError
 
-__all__ = ["RedisScript"]
+__all__ = ["PREFIX", "RedisScript", "checked_prefix"]
+
+PREFIX = "coze"
+"""What the keys in Redis begin with, in braces, if nobody gives another."""
 
 _SCHEMES = ("redis", "rediss", "unix")
 
@@ -130,6 +133,20 @@ class RedisScript:
                 "`async with client, RedisLimiter(client) as limiter:`."
             )
         return self._failed(error)
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return a prefix that can be one.
+
+    Raises:
+        ConfigurationError: it cannot. What nobody sees, as the end of a line, would separate those who belong together.
+    """
+    is_name = isinstance(prefix, str) and prefix.strip() == prefix != "" and prefix.isprintable()
+    if not is_name or set(prefix) & set("{}"):
+        raise ConfigurationError(
+            f"prefix is {prefix!r}: give a name without braces, line ends or spaces around it, such as 'staging'."
+        )
+    return prefix
 
 
 def _library_of(client: object) -> str:

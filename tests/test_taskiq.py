@@ -30,6 +30,7 @@ from coze_async import (
     Outcome,
     Polling,
     QuotaError,
+    RedisLimiter,
     TransportError,
     Usage,
     fan_out,
@@ -89,14 +90,16 @@ class Farm:
         self._tasks = tasks
         self._stack = stack
 
-    def broker(self, rules: Rules | None = None) -> ChatBroker:
-        return ChatBroker(self.url, queue=self.queue, rules=rules or QUICK, tell=self.told.append)
+    def broker(self, rules: Rules | None = None, prefix: str = "coze") -> ChatBroker:
+        return ChatBroker(self.url, queue=self.queue, prefix=prefix, rules=rules or QUICK, tell=self.told.append)
 
-    async def worker(self, *, at_once: int = 16, grace: float = 20.0, rules: Rules | None = None) -> Worker:
+    async def worker(
+        self, *, at_once: int = 16, grace: float = 20.0, rules: Rules | None = None, prefix: str = "coze"
+    ) -> Worker:
         """A worker that runs until the test ends."""
         coze = AsyncCoze("pat_x", base_url=self.emulator.url, transport=self.emulator.transport(), limits=Limits.none())
         self._stack.push_async_callback(coze.aclose)
-        worker = Worker(self.broker(rules), coze, at_once=at_once, grace=grace)
+        worker = Worker(self.broker(rules, prefix), coze, at_once=at_once, grace=grace)
         await self._tasks.start(worker.run)
         return worker
 
@@ -107,8 +110,8 @@ class Farm:
         self._stack.push_async_callback(broker.shutdown)
         return broker
 
-    def producer(self, run: str | None = None, *, rules: Rules | None = None) -> Producer:
-        return Producer(self.broker(rules), run=run)
+    def producer(self, run: str | None = None, *, rules: Rules | None = None, prefix: str = "coze") -> Producer:
+        return Producer(self.broker(rules, prefix), run=run)
 
     @property
     def asked(self) -> Counter[str]:
@@ -229,6 +232,31 @@ async def test_everything_about_a_question_reaches_the_worker(farm: Farm) -> Non
     assert body["custom_variables"] == {"mood": "好"}
     assert [message["content"] for message in body["additional_messages"]][:2] == ["Before", "I see"]
     assert "f1" in body["additional_messages"][2]["content"]
+
+
+async def test_what_has_another_prefix_shares_nothing(farm: Farm) -> None:
+    """Two accounts, or staging and production, in one Redis: the same queue, the same run, the same key."""
+    of_one, of_other = await farm.worker(prefix="acme"), await farm.worker()
+    for prefix in ("acme", "coze", "acme"):
+        async with farm.producer("monday", prefix=prefix) as producer:
+            await producer.ask("q", bot_id="b", user_id="u", key="7")
+    assert (of_one.answered, of_other.answered) == (1, 1)
+    usual, own = f"{{queue:{farm.queue}}}", f"{{acme}}{{queue:{farm.queue}}}"
+    keys = [key.decode() async for key in farm.client.scan_iter(f"*{farm.queue}*")]
+    # What was there before prefixes were is found again.
+    assert Counter(key.partition("}:")[0] + "}" for key in keys) == {usual: 2, own: 2}
+    assert farm.broker(prefix="acme").place == f"{farm.url}, queue {farm.queue}, prefix acme"
+
+
+@pytest.mark.parametrize("prefix", ["", " ", "a{b", "a}b", " a", "a\r", "a\nb", "a\ud800", 7])
+def test_a_prefix_that_can_be_none_is_refused(prefix: Any) -> None:
+    """The end of a line that came along from a file would separate those who belong together, and nobody would see."""
+    for make in (ChatBroker, RedisLimiter):
+        with pytest.raises(ConfigurationError) as caught:
+            make("redis://x", prefix=prefix)
+        assert str(caught.value).startswith(f"prefix is {prefix!r}: give a name without braces, line ends or spaces")
+    for fine in ("a b", "a:b", "生产"):
+        ChatBroker("redis://x", prefix=fine)
 
 
 async def test_what_json_cannot_say_is_refused_where_it_is_asked(farm: Farm) -> None:
@@ -884,9 +912,9 @@ async def test_a_queue_without_workers_says_so(farm: Farm, monkeypatch: pytest.M
         tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
         await until(lambda: farm.told)
         await farm.worker()
-    assert farm.told == [
-        f"No worker takes anything from Redis at {farm.url}. Start some: coze-async worker --broker URL"
-    ]
+    place = f"{farm.url}, queue {farm.queue}"
+    with_what = "Start some, with the same --queue and --prefix: coze-async worker --broker URL"
+    assert farm.told == [f"No worker takes anything from Redis at {place}. {with_what}"]
 
 
 @pytest.mark.parametrize("url", ["redis//localhost", "http://localhost:6379", "redis://localhost:port"])

@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from coze_async import CozeError, __version__
+from coze_async._redis import PREFIX, checked_prefix
 from coze_async.cli import _batch, _doctor, _login, _record, _replay, _serve, _worker
 from coze_async.cli._ask import has_person, piped
 from coze_async.cli._batch_input import Format
@@ -48,6 +49,13 @@ Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 Broker = Annotated[str | None, Parameter(env_var="COZE_BROKER")]
 Queue = Annotated[str, Parameter(env_var="COZE_QUEUE")]
+
+
+def _is_prefix(_: type, prefix: str) -> None:
+    checked_prefix(prefix)
+
+
+Prefix = Annotated[str, Parameter(env_var="COZE_PREFIX", validator=_is_prefix)]
 
 
 def _no_option(_: type, source: str) -> None:
@@ -184,6 +192,7 @@ def batch(
     encoding: str = "utf-8",
     broker: Broker = None,
     queue: Queue = QUEUE,
+    prefix: Prefix = PREFIX,
     debug: Flag = False,
     output: Out,
 ) -> int:
@@ -210,6 +219,7 @@ def batch(
         encoding: What the file of questions is written in.
         broker: Have workers ask, by way of this Redis, such as redis://queue:6379; see coze-async worker.
         queue: Which queue there.
+        prefix: Separates accounts there, or staging from production; give batch and workers the same.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
@@ -231,6 +241,7 @@ def batch(
         report=report,
         broker=broker,
         queue=queue,
+        prefix=prefix,
     )
     return _batch.answer_file(output, settings)
 
@@ -240,6 +251,7 @@ def worker(
     *,
     broker: Annotated[str, Parameter(env_var="COZE_BROKER")],
     queue: Queue = QUEUE,
+    prefix: Prefix = PREFIX,
     at_once: Count = 16,
     rate: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     account_rate: Count | None = None,
@@ -259,6 +271,7 @@ def worker(
     Args:
         broker: The Redis that all can reach, such as redis://queue:6379.
         queue: Which queue there.
+        prefix: Separates accounts there, or staging from production; give batch and workers the same.
         at_once: Chats at once, of this worker.
         rate: Chats a minute for each user, 0 for no limit; as many as the service is known to allow, if not given.
         account_rate: Requests a second for the whole account.
@@ -272,6 +285,7 @@ def worker(
     settings = _worker.Settings(
         broker=broker,
         queue=queue,
+        prefix=prefix,
         at_once=at_once,
         rate=rate,
         account_rate=account_rate,

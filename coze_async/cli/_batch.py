@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from coze_async import ChatItem, Limits, Polling, Rate
+from coze_async._redis import PREFIX
 from coze_async.cli._answers import Answers, LocalAnswers
 from coze_async.cli._batch_input import BadLine, Format, Questions, format_of
 from coze_async.cli._collect import Collector
@@ -73,6 +74,7 @@ class Settings:
     report: Path | None = None
     broker: str | None = None
     queue: str = QUEUE
+    prefix: str = PREFIX
 
     @property
     def bad(self) -> Path:
@@ -142,6 +144,7 @@ def _asking(output: Output, settings: Settings, earlier: Earlier) -> Generator[_
             QueuedAnswers,
             url=settings.broker,
             queue=settings.queue,
+            prefix=settings.prefix,
             again=earlier.again,
             user_id=settings.user,
             limit=settings.at_once,

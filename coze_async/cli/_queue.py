@@ -80,6 +80,7 @@ class QueuedAnswers:
     Attributes:
         url: Where Redis is.
         queue: The queue there.
+        prefix: What separates this account there from others.
         run: The name of the run.
         questions: The questions.
         again: When those that are asked again had failed, by key.
@@ -93,6 +94,7 @@ class QueuedAnswers:
 
     url: str
     queue: str
+    prefix: str
     run: str
     questions: Iterable[ChatItem]
     again: Mapping[str | int, float]
@@ -119,7 +121,7 @@ class QueuedAnswers:
     async def __aenter__(self) -> Self:
         from coze_async.taskiq import ChatBroker, Producer
 
-        producer = Producer(ChatBroker(self.url, queue=self.queue, tell=self.tell), run=self.run)
+        producer = Producer(ChatBroker(self.url, queue=self.queue, prefix=self.prefix, tell=self.tell), run=self.run)
         await producer.__aenter__()
         self._producer = producer
         self._batch = producer.batch(

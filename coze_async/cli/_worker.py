@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio.abc
 
 from coze_async import Limits, Rate, RedisLimiter
+from coze_async._redis import PREFIX
 from coze_async.cli._connect import connected
 from coze_async.cli._output import Output
 from coze_async.cli._queue import needs_extra
@@ -33,6 +34,7 @@ class Settings:
     Attributes:
         broker: Where Redis is.
         queue: The queue there.
+        prefix: What separates this account there from others.
         at_once: Chats at once.
         rate: Chats a minute for each user, of all workers; 0 for no limit, None for the usual.
         account_rate: Requests a second, of all workers; None for no limit.
@@ -43,6 +45,7 @@ class Settings:
 
     broker: str
     queue: str
+    prefix: str = PREFIX
     at_once: int = 16
     rate: int | None = None
     account_rate: int | None = None
@@ -69,18 +72,18 @@ def work(output: Output, settings: Settings) -> int:
     from coze_async.taskiq import ChatBroker, Rules, Worker
 
     rules = Rules(idle_timeout=settings.idle_timeout)
-    broker = ChatBroker(settings.broker, queue=settings.queue, rules=rules, tell=output.tell)
+    broker = ChatBroker(settings.broker, queue=settings.queue, prefix=settings.prefix, rules=rules, tell=output.tell)
     limiter = RedisLimiter(
         settings.broker,
         settings.limits,
+        prefix=settings.prefix,
         lease=max(_SHORTEST_LEASE, settings.idle_timeout),
         # A worker waits for Redis; chats that have begun go on meanwhile.
         on_redis_down="local",
     )
     with connected(output, limiter=limiter) as connection:
         worker = Worker(broker, connection.coze, at_once=settings.at_once, grace=settings.grace)
-        place = f"{broker.url}, queue {settings.queue}"
-        started = _Announcement(output, f"Answering questions from {place}: {settings.at_once} at a time.")
+        started = _Announcement(output, f"Answering questions from {broker.place}: {settings.at_once} at a time.")
 
         async def serve() -> None:
             await broker.look()

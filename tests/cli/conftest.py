@@ -22,6 +22,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "COZE_USER_ID",
         "COZE_BROKER",
         "COZE_QUEUE",
+        "COZE_PREFIX",
         "FORCE_COLOR",
         "TTY_COMPATIBLE",
     ):

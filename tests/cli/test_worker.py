@@ -47,6 +47,8 @@ class Processes:
         self.url = url
         self.queue = queue
         self.running: list[subprocess.Popen[bytes]] = []
+        # More of their environment.
+        self.more: dict[str, str] = {}
 
     def worker(self, *arguments: str, rate: str = "0") -> subprocess.Popen[bytes]:
         return self._started("worker", "--rate", rate, "--idle-timeout", "2", *arguments)
@@ -55,7 +57,7 @@ class Processes:
         return self._started("batch", "q.txt", "--out", "a.jsonl", "--bot", "b-1", *arguments)
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
-        started = process([*arguments, "--broker", self.url, "--queue", self.queue], **settings())
+        started = process([*arguments, "--broker", self.url, "--queue", self.queue], **settings(), **self.more)
         self.running.append(started)
         return started
 
@@ -310,6 +312,42 @@ def test_a_quota_that_is_used_up_stops_the_batch(
     assert processes.batch_here("--retry-started") == 0
     assert [answer["text"] for answer in answers()] == ["Yes"] * 100
     assert asked == Counter({**dict.fromkeys((f"question {n}" for n in range(1, 101)), 1), "question 10": 2})
+
+
+def test_what_has_another_prefix_shares_neither_questions_nor_limits(
+    processes: Processes, redis: RedisServer, emulator: Emulator
+) -> None:
+    put(3)
+    bot = Bot(600.0)
+    emulator.bot("b-1", bot)
+    stranger = processes.worker()
+    processes.more = {"COZE_PREFIX": "staging"}
+    worker = processes.worker("--account-at-once", "1")
+    processes.batch()
+    processes.until(lambda: bot.at_once)
+    held = "{staging}:held:account_at_once"
+    assert redis.client.hlen(held) == 1
+    keys = {key.decode() for key in redis.client.keys("*")}
+    assert {"{staging}:clock", f"{{staging}}{{queue:{processes.queue}}}:items"} <= keys
+    assert f"{{queue:{processes.queue}}}:items" in keys
+    assert not [key for key in keys if key.startswith(f"{{queue:{processes.queue}}}:queued")]
+    stranger.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
+    assert f", queue {processes.queue}: 16 at a time." in ended(stranger)[2]
+    worker.send_signal(signal.SIGTERM)
+    assert f", queue {processes.queue}, prefix staging: 16 at a time." in ended(worker)[2]
+
+
+@pytest.mark.parametrize("command", [["worker"], ["batch", "q.txt", "--out", "a.jsonl", "--bot", "b"]])
+def test_a_prefix_that_can_be_none_is_wrong_usage(
+    command: list[str], server: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty one is no usual one: a name that was to come from somewhere else has not, and staging is production."""
+    put(1)
+    monkeypatch.setenv("COZE_PREFIX", "")
+    assert main([*command, "--broker", "redis://x"]) == 2
+    assert "COZE_PREFIX provided by env. prefix is '': give a name without braces" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["q.txt"]
 
 
 def test_nobody_at_the_address_is_one_message(server: str, capsys: Captured) -> None:

@@ -478,7 +478,9 @@ async def recordings(transport: httpx.AsyncBaseTransport) -> None:
 
 async def many_machines(coze: AsyncCoze, items: list[ChatItem]) -> None:
     """What belongs to a queue of chats."""
-    broker = ChatBroker("redis://localhost", queue="q", rules=Rules(maxlen=10, idle_timeout=5.0), tell=as_text)
+    broker = ChatBroker(
+        "redis://localhost", queue="q", prefix="staging", rules=Rules(maxlen=10, idle_timeout=5.0), tell=as_text
+    )
     assert_type(broker.url, str)
     worker = Worker(broker, coze, at_once=3, grace=1.0)
     await worker.run()
