@@ -79,12 +79,14 @@ hold(ARGV[2])
 return 1
 """
 
+# The item goes first: a Redis that is full refuses a script that begins with what takes room, and only that. So each
+# answer takes the place of its question, and no question comes meanwhile.
 # KEYS items queued claim outcome stop; ARGV group entry owner keep outcome reason
 _SETTLE = f"""
 {_DONE}
+done(ARGV[2])
 redis.call('SET', KEYS[4], ARGV[5], 'NX', 'PX', ARGV[4])
 if ARGV[6] ~= '' then redis.call('SET', KEYS[5], ARGV[6], 'NX', 'PX', ARGV[4]) end
-done(ARGV[2])
 if redis.call('GET', KEYS[3]) == ARGV[3] then redis.call('DEL', KEYS[3]) end
 return 1
 """

@@ -805,8 +805,8 @@ async def test_everybody_waits_while_redis_is_away_and_goes_on(emulator: Emulato
 @pytest.mark.parametrize(
     ("wrong", "right", "who_wait"),
     [
-        # What only takes out needs no room.
-        (["CONFIG", "SET", "maxmemory", 1], ["CONFIG", "SET", "maxmemory", 0], 2),
+        # What only takes out needs no room, and an answer takes the place of its question.
+        (["CONFIG", "SET", "maxmemory", 1], ["CONFIG", "SET", "maxmemory", 0], 1),
         (["REPLICAOF", "127.0.0.1", 1], ["REPLICAOF", "NO", "ONE"], 3),
         (["CONFIG", "SET", "min-replicas-to-write", 1], ["CONFIG", "SET", "min-replicas-to-write", 0], 3),
     ],
@@ -843,6 +843,29 @@ async def test_a_redis_that_is_full_or_moves_is_waited_for(
                         await farm.client.execute_command(*right)
             assert farm.asked == Counter(["first", "second"])
             assert worker.answered == 2
+            running.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_an_answer_takes_the_place_of_its_question_in_a_redis_that_is_full(
+    emulator: Emulator, *, is_lost: bool
+) -> None:
+    """It has been paid for, and there is one for each question at most; also for one that was taken out meanwhile."""
+    gate = Gate()
+    emulator.bot("b", gate)
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            worker = await farm.worker()
+            async with farm.producer() as producer, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+                await until(lambda: gate.waiting)
+                if is_lost:
+                    await farm.client.delete("{queue:coze}:items")
+                await farm.client.config_set("maxmemory", 1)
+                gate.opened.set()
+                await until(lambda: worker.answered)
             running.cancel_scope.cancel()
 
 
