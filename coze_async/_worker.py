@@ -1,6 +1,7 @@
 """`Worker`: answers what producers put into a queue."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import Annotated, Any, cast
@@ -10,14 +11,15 @@ import anyio.abc
 from taskiq import Context, TaskiqDepends
 from taskiq.receiver import Receiver
 
-from coze_async._batch import ends_batch
+from coze_async._batch import Outcome, ends_batch
 from coze_async._broker import LEAVING, TASK, ChatBroker, plain
 from coze_async._client import AsyncCoze
 from coze_async._errors import ConfigurationError, CozeError
-from coze_async._logging import log
+from coze_async._logging import log, shortened
 from coze_async._parcels import Answer, Parcel
 from coze_async._question import ChatItem
 from coze_async._queue import Claim, Delivery
+from coze_async.models import Chat, ChatResult
 from coze_async.resources.chat import ChatOptions
 
 __all__ = ["Worker"]
@@ -36,14 +38,17 @@ class Worker:
         broker: The queue.
         coze: Asks; its limiter should be one that all workers share, such as RedisLimiter.
         at_once: How many questions at a time.
-        grace: How long questions that are being answered may take when the worker is to finish, in seconds; then they
-            are given back, and their chats cancelled.
+        grace: How long questions that are being answered may take when the worker is to finish, in seconds, with
+            storing the answers; then they are given back, and their chats cancelled. Five seconds later the worker
+            leaves, whatever Redis has not taken by then.
 
     Attributes:
         answered: Questions that were answered.
         failed: Questions that could not be.
         given_back: Questions that another worker has to answer.
         in_hand: Questions that are being answered now.
+        unstored: What became of questions and Redis did not take before the worker had to leave. Others ask these
+            questions again.
     """
 
     def __init__(self, broker: ChatBroker, coze: AsyncCoze, *, at_once: int = 16, grace: float = 20.0) -> None:
@@ -53,6 +58,7 @@ class Worker:
         self.failed: int = 0
         self.given_back: int = 0
         self.in_hand: int = 0
+        self.unstored: list[Outcome[ChatItem, ChatResult]] = []
         self._broker = broker
         self._queue = broker.queue
         self._coze = coze
@@ -76,16 +82,21 @@ class Worker:
         self._finishing.set()
 
     def give_back(self) -> None:
-        """Take nothing more and give back at once what is in hand."""
+        """Take nothing more and give back at once what is in hand; `run` returns within five seconds."""
         self.finish()
-        self._leaving_at = anyio.current_time() + LEAVING
-        for scope in self._keeping:
-            scope.deadline = self._leaving_at
+        self._leave()
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()
 
+    def _leave(self) -> None:
+        """Let what has to reach Redis do so within `LEAVING`; whoever says it again does not make it longer."""
+        if self._leaving_at == math.inf:
+            self._leaving_at = anyio.current_time() + LEAVING
+            for scope in self._keeping:
+                scope.deadline = self._leaving_at
+
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Answer until told to finish. If it is cancelled, it gives back what is in hand.
+        """Answer until told to finish. If it is cancelled, it gives back what is in hand, within five seconds.
 
         Raises:
             ConfigurationError: what is at the address is no Redis that can be used, or not any more.
@@ -109,14 +120,20 @@ class Worker:
             raise plain(group) from None
         finally:
             with anyio.CancelScope(shield=True):
-                with anyio.move_on_after(LEAVING):
+                with anyio.CancelScope(deadline=self._leaving_at):
                     self.given_back += await broker.insist(self._queue.leave)
+                if self.unstored:
+                    broker.tell(_not_stored(self.unstored, broker.url))
                 await broker.shutdown()
 
     async def _end_of_grace(self) -> None:
-        await self._finishing.wait()
-        await anyio.sleep(self._grace)
-        self.give_back()
+        try:
+            await self._finishing.wait()
+            await anyio.sleep(self._grace)
+            self.give_back()
+        finally:
+            # Also if it was cancelled: what is shielded does not hear of that.
+            self._leave()
 
     async def _handed(self, delivery: Delivery, parcel: str, run: str) -> None:
         """Have a question answered in a task of our own.
@@ -136,7 +153,8 @@ class Worker:
         try:
             await self._claimed(delivery, owner, parcel, run)
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True), anyio.move_on_after(LEAVING):
+            self._leave()
+            with anyio.CancelScope(shield=True, deadline=self._leaving_at):
                 await self._broker.insist(partial(self._queue.give_back, delivery, owner))
                 self.given_back += 1
             raise
@@ -155,13 +173,14 @@ class Worker:
                 break
             await anyio.sleep(min(left + _SOON, queue.rules.pulse))
         # Each of those may have asked.
-        answer = Answer(None, _given_up(delivery.count - 1), attempts=delivery.count - 1)
+        outcome = _failed(_given_up(delivery.count - 1), attempts=delivery.count - 1)
         if delivery.count <= queue.rules.deliveries:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._shows_itself, delivery, owner)
-                answer = await self._asked(parcel)
+                outcome = await self._asked(parcel)
                 tasks.cancel_scope.cancel()
-        error = answer.error
+        error = outcome.error
+        answer = Answer(outcome.value, error, outcome.attempts, outcome.seconds)
         stop = str(error) if error is not None and ends_batch(error) else ""
         with anyio.CancelScope(shield=True, deadline=self._leaving_at) as keeping:
             self._keeping.add(keeping)
@@ -170,7 +189,7 @@ class Worker:
             finally:
                 self._keeping.discard(keeping)
         if keeping.cancelled_caught:
-            log.error("an answer could not be stored before the worker had to leave: Redis is away")
+            self.unstored.append(outcome)
         elif error is None:
             self.answered += 1
         else:
@@ -187,7 +206,7 @@ class Worker:
                 )  # fmt: skip
                 return
 
-    async def _asked(self, text: str) -> Answer:
+    async def _asked(self, text: str) -> Outcome[ChatItem, ChatResult]:
         """Ask, and say what came of it. If it is cancelled, the chat is cancelled on the server too."""
         try:
             parcel = Parcel.from_json(text)
@@ -200,9 +219,34 @@ class Worker:
                 **cast("ChatOptions", parcel.options),
             )
         except Exception as error:  # noqa: BLE001 - whatever somebody has put there, it must not end the worker
-            return Answer(None, error if isinstance(error, CozeError) else _unreadable(error))
+            return _failed(error if isinstance(error, CozeError) else _unreadable(error))
         [outcome] = await asked.collect()
-        return Answer(outcome.value, outcome.error, outcome.attempts, outcome.seconds)
+        return outcome
+
+
+def _failed(error: CozeError, *, attempts: int = 0) -> Outcome[ChatItem, ChatResult]:
+    """Return what became of a question that was not asked here."""
+    return Outcome(0, ChatItem(), None, error, attempts, 0.0, 0.0)
+
+
+def _not_stored(outcomes: Sequence[Outcome[ChatItem, ChatResult]], url: str) -> str:
+    """Return what to say of outcomes that Redis did not take."""
+    what = "1 answer is" if len(outcomes) == 1 else f"{len(outcomes):,} answers are"
+    words = (
+        f"{what} not stored: Redis at {url} took nothing until this worker had to leave. Others ask these questions "
+        "again, which costs again, as after a worker that died. What Coze keeps of a chat can be had from there: "
+        "await coze.chat.messages.list(conversation_id=…, chat_id=…)"
+    )
+    return "\n  ".join([words, *(_named(outcome) for outcome in outcomes)])
+
+
+def _named(outcome: Outcome[ChatItem, ChatResult]) -> str:
+    """Return the ids of a chat, or why there is none."""
+    result = outcome.value if outcome.value is not None else getattr(outcome.error, "partial", None)
+    chat: Chat | None = getattr(outcome.error, "chat", None) or getattr(result, "chat", None)
+    if chat is None:
+        return shortened(str(outcome.error), 200)
+    return f"conversation_id={chat.conversation_id} chat_id={chat.id}"
 
 
 def _given_up(times: int) -> CozeError:

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
+from anyio.lowlevel import checkpoint
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis_server import BINARY, RedisServer
@@ -31,6 +32,7 @@ from coze_async import (
     Polling,
     QuotaError,
     RedisLimiter,
+    StreamInterruptedError,
     TransportError,
     Usage,
     fan_out,
@@ -39,6 +41,7 @@ from coze_async._parcels import Answer, Parcel
 from coze_async._producer import _digest, _Waiting
 from coze_async._queue import Claim, Delivery, Put
 from coze_async._tally import TALLY, Tally
+from coze_async._worker import _failed, _not_stored
 from coze_async.emulator import ChatInput, Emulator, Failure, Refuse, Script
 from coze_async.models import Chat, ChatResult
 from coze_async.taskiq import ChatBroker, NotAskedError, Producer, Rules, Worker
@@ -97,11 +100,24 @@ class Farm:
         self, *, at_once: int = 16, grace: float = 20.0, rules: Rules | None = None, prefix: str = "coze"
     ) -> Worker:
         """A worker that runs until the test ends."""
-        coze = AsyncCoze("pat_x", base_url=self.emulator.url, transport=self.emulator.transport(), limits=Limits.none())
-        self._stack.push_async_callback(coze.aclose)
-        worker = Worker(self.broker(rules, prefix), coze, at_once=at_once, grace=grace)
+        worker = Worker(self.broker(rules, prefix), self._coze(), at_once=at_once, grace=grace)
         await self._tasks.start(worker.run)
         return worker
+
+    async def leaving(self) -> "Leaving":
+        """A worker that leaves before the test ends."""
+        leaving = Leaving(self.made())
+        await self._tasks.start(leaving.run)
+        return leaving
+
+    def made(self) -> Worker:
+        """A worker that nobody has started, and has no patience."""
+        return Worker(self.broker(), self._coze(), grace=0.0)
+
+    def _coze(self) -> AsyncCoze:
+        coze = AsyncCoze("pat_x", base_url=self.emulator.url, transport=self.emulator.transport(), limits=Limits.none())
+        self._stack.push_async_callback(coze.aclose)
+        return coze
 
     async def silent(self, rules: Rules | None = None) -> ChatBroker:
         """The broker of a worker that never does anything."""
@@ -121,6 +137,26 @@ class Farm:
     async def left(self) -> int:
         """How many items are in the queue."""
         return int(await self.client.xlen(f"{{queue:{self.queue}}}:items"))
+
+
+class Leaving:
+    """A worker that has to leave, told in one way or another."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._scope = anyio.CancelScope()
+        self._has_left = anyio.Event()
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        with self._scope:
+            await self.worker.run(task_status=task_status)
+        self._has_left.set()
+
+    async def told(self, how: str) -> None:
+        """Tell it, and wait until it has left."""
+        {"cancelled": self._scope.cancel, "finish": self.worker.finish, "give_back": self.worker.give_back}[how]()
+        with anyio.fail_after(60):
+            await self._has_left.wait()
 
 
 @pytest.fixture
@@ -738,6 +774,120 @@ async def test_an_answer_that_has_come_is_stored_though_the_worker_is_told_to_go
             assert (worker.answered, worker.given_back) == (1, 0)
             assert farm.asked == {"q": 1}
             running.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("told", ["cancelled", "finish", "give_back"])
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_who_has_to_leave_says_what_redis_did_not_take(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, told: str, *, is_silent: bool
+) -> None:
+    """It could be ended by nothing but SIGKILL. Others ask again, as they do after that."""
+    monkeypatch.setattr("coze_async._worker.LEAVING", 0.1)
+    gate = Gate()
+    emulator.bot("b", gate)
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            async with farm.producer() as producer, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+                leaving = await farm.leaving()
+                worker = leaving.worker
+                await until(lambda: gate.waiting)
+                try:
+                    if is_silent:
+                        server.pause()
+                    else:
+                        await farm.client.execute_command("REPLICAOF", "127.0.0.1", 1)
+                    gate.opened.set()
+                    await until(lambda: worker._keeping)
+                    await leaving.told(told)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        server.go_on()
+                        await farm.client.execute_command("REPLICAOF", "NO", "ONE")
+                [outcome] = worker.unstored
+                assert outcome.unwrap().text == "Yes, q"
+                assert (worker.answered, worker.failed, worker.given_back) == (0, 0, 0)
+                [words] = [words for words in farm.told if "not stored" in words]
+                ids = f"conversation_id={outcome.unwrap().conversation_id} chat_id={outcome.unwrap().chat_id}"
+                assert words.startswith(f"1 answer is not stored: Redis at {server.url} took nothing until")
+                assert words.endswith(f"\n  {ids}")
+                await farm.worker()
+            # One that was silent may have had the answer on its way.
+            assert farm.asked["q"] == 2 or is_silent
+            running.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("told", ["cancelled", "give_back"])
+async def test_who_cannot_give_back_leaves_all_the_same(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setattr("coze_async._worker.LEAVING", 0.1)
+    gate = Gate()
+    emulator.bot("b", gate)
+    with redis_server() as server:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as running:
+            farm = Farm(server.url, "coze", emulator, running, stack)
+            stack.push_async_callback(farm.client.aclose)
+            async with farm.producer() as producer, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(producer.ask, "q", bot_id="b", user_id="u"))
+                leaving = await farm.leaving()
+                await until(lambda: gate.waiting)
+                server.pause()
+                try:
+                    await leaving.told(told)
+                finally:
+                    server.go_on()
+                assert (leaving.worker.unstored, leaving.worker.given_back) == ([], 0)
+                assert not [words for words in farm.told if "not stored" in words]
+                gate.opened.set()
+                await farm.worker()
+            running.cancel_scope.cancel()
+
+
+async def test_a_question_that_hears_first_that_the_worker_leaves_has_no_more_time(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose cancellation is delivered first is nobody's choice."""
+    deadlines: list[float] = []
+
+    async def insist(call: object) -> None:
+        deadlines.append(anyio.current_effective_deadline())
+        await checkpoint()
+
+    worker = farm.made()
+    monkeypatch.setattr(worker._broker, "insist", insist)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await worker._answer(Delivery("k", b"1-1", b"{}", 1), "{}", "run", anyio.Event())
+    assert scope.cancelled_caught
+    claiming, giving_back = deadlines
+    assert claiming == -math.inf
+    assert giving_back <= anyio.current_time() + 5.0
+
+
+async def test_who_is_told_again_to_leave_takes_no_longer(farm: Farm) -> None:
+    worker = await farm.worker()
+    worker.give_back()
+    until_then = worker._leaving_at
+    assert until_then <= anyio.current_time() + 5.0
+    worker.give_back()
+    assert worker._leaving_at == until_then
+
+
+def test_what_is_not_stored_is_named() -> None:
+    chat = Chat(id="1", conversation_id="2")
+    errors = [
+        ChatFailedError("It failed.", chat=chat),
+        StreamInterruptedError("Cut.", partial=ChatResult(chat=chat, messages=[])),
+        StreamInterruptedError("Cut early.", partial=ChatResult(chat=None, messages=[])),
+        TransportError("Gone." + "x" * 999),
+    ]
+    first, *named = _not_stored([_failed(error) for error in errors], "redis://x").split("\n  ")
+    assert first.startswith("4 answers are not stored: Redis at redis://x took nothing until this worker had to leave.")
+    ids = "conversation_id=2 chat_id=1"
+    assert named == [ids, ids, "Cut early.", f"Gone.{'x' * 195}… (804 more characters)"]
 
 
 async def test_keys_go_by_themselves(farm: Farm) -> None:

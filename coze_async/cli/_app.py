@@ -266,6 +266,7 @@ def worker(
     Start as many as you like, wherever Redis can be reached, before the batch or while it runs.
     One that is lost, or stopped, loses nothing: the others take over what it had.
     Each asks with the token or login of its own machine. Limits are those of all workers together: give all the same.
+    Exit code 1: it had to leave with answers that Redis did not take; it says which chats those are.
     Needs an extra: pip install 'coze_async[taskiq]'
 
     Args:
@@ -277,7 +278,8 @@ def worker(
         account_rate: Requests a second for the whole account.
         account_at_once: Chats at once for the whole account.
         idle_timeout: Seconds after which the others take over from a worker that is not heard of.
-        grace: Seconds that chats may take to their end when the worker is stopped; then others ask again.
+        grace: Seconds that chats may take to their end when the worker is stopped; then others ask again. It is gone
+            10 seconds later at most, also if Redis takes no answers.
         debug: Show the traceback of an error.
         output: Where the words go.
     """

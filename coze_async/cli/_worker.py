@@ -94,7 +94,10 @@ def work(output: Output, settings: Settings) -> int:
             connection.runner.run(serve)
     back = f", gave {worker.given_back:,} back" if worker.given_back else ""
     failed = f", {worker.failed:,} failed" if worker.failed else ""
-    output.tell(f"Answered {counted(worker.answered, 'question')}{failed}{back}.")
+    unstored = f", {counted(len(worker.unstored), 'answer')} not stored" if worker.unstored else ""
+    output.tell(f"Answered {counted(worker.answered, 'question')}{failed}{back}{unstored}.")
+    if worker.unstored:
+        return 1
     return 130 if stop.signal == signal.SIGINT else 0
 
 

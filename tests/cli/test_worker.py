@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -128,6 +129,12 @@ def in_hand_of(redis: RedisServer, queue: str, worker: subprocess.Popen[bytes]) 
     return found
 
 
+def stored_in_vain(redis: RedisServer) -> set[bytes]:
+    """The outcomes that a Redis which writes down all it is asked was asked to keep."""
+    asked = [entry["command"].split() for entry in redis.client.slowlog_get(128)]
+    return {words[6] for words in asked if words[0] == b"EVALSHA" and words[2] == b"5"}
+
+
 class EveryTwentieth(Fault):
     """Refuses one request of twenty."""
 
@@ -157,6 +164,11 @@ class Bot:
         finally:
             self.at_once -= 1
         return Script(f"Yes: {given.question}")
+
+
+async def until_set(event: threading.Event) -> None:
+    while not event.is_set():  # noqa: ASYNC110 - it is set in another thread
+        await anyio.sleep(0.005)
 
 
 def most_within(emulator: Emulator, seconds: float) -> int:
@@ -285,6 +297,50 @@ def test_a_second_ctrl_c_gives_back_what_is_being_answered(processes: Processes,
     processes.worker()
     assert ended(producer)[0] == 0
     assert len(answers()) == 3
+
+
+def test_a_worker_that_has_to_leave_with_answers_says_whose_and_fails(
+    processes: Processes, redis: RedisServer, emulator: Emulator
+) -> None:
+    """It leaves some seconds after its grace, whatever Redis does."""
+    put(2)
+    opened, waiting = threading.Event(), list[str]()
+
+    async def bot(given: ChatInput) -> Script:
+        waiting.append(given.question)
+        await until_set(opened)
+        return Script(f"Yes: {given.question}")
+
+    emulator.bot("b-1", bot)
+    # Redis writes down the beginnings of long words only.
+    processes.queue = "leaving"
+    worker = processes.worker("--grace", "0")
+    producer = processes.batch()
+    processes.until(lambda: len(waiting) == 2)
+    redis.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    redis.client.config_set("slowlog-log-slower-than", 0)
+    refused: set[bytes] = set()
+
+    def both_were_refused() -> bool:
+        refused.update(stored_in_vain(redis))
+        return len(refused) == 2
+
+    try:
+        opened.set()
+        processes.until(both_were_refused)
+        worker.send_signal(signal.SIGTERM)
+        code, _, err = ended(worker)
+    finally:
+        redis.client.config_set("slowlog-log-slower-than", 10_000)
+        redis.client.execute_command("REPLICAOF", "NO", "ONE")
+    assert code == 1, err
+    assert f"2 answers are not stored: Redis at {redis.url} took nothing until this worker had to leave." in err
+    named = set(re.findall(r"^  conversation_id=(\S+) chat_id=(\S+)$", err, re.MULTILINE))
+    assert named == {(chat.conversation_id, chat.id) for chat in emulator.chats.values()}
+    assert err.endswith("\nAnswered 0 questions, 2 answers not stored.\n")
+    processes.worker()
+    assert ended(producer)[0] == 0
+    assert len(answers()) == 2
 
 
 def test_a_quota_that_is_used_up_stops_the_batch(

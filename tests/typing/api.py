@@ -486,6 +486,7 @@ async def many_machines(coze: AsyncCoze, items: list[ChatItem]) -> None:
     await worker.run()
     worker.finish()
     worker.give_back()
+    assert_type(worker.unstored, list[Outcome[ChatItem, ChatResult]])
     assert_type((worker.answered, worker.failed, worker.given_back, worker.in_hand), tuple[int, int, int, int])
     async with Producer(broker, run="monday") as producer:
         assert_type(producer.run, str)
