@@ -57,7 +57,32 @@ def _ssl_context(base_url: str) -> ssl.SSLContext:
     if base_url.startswith("http:") and not urllib.request.getproxies():
         # Nothing will be encrypted; a context without certificates costs nothing, and would refuse if it were used.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return _certificates()
+    try:
+        return _certificates()
+    except (OSError, ValueError) as error:
+        raise _unusable(base_url, str(error)) from error
+
+
+def _http_client(base_url: str, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    """Return an HTTP client over a transport; None takes httpx's own."""
+    verify = True if transport else _ssl_context(base_url)
+    # How many at once is the limiter's business.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+    try:
+        return httpx.AsyncClient(transport=transport, verify=verify, limits=limits)
+    except (ValueError, ImportError) as error:
+        raise _unusable(base_url, str(error)) from error
+    except httpx.InvalidURL:
+        pass
+    # Not chained: what is no URL is quoted in it, and may be a part of a password.
+    raise _unusable(base_url, "an address in the environment is no URL (in a password `/` is written as `%2F`)")
+
+
+def _unusable(base_url: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"No HTTP client can be made for {base_url}: {reason.rstrip('.')}. Check the environment: HTTP_PROXY, "
+        "HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+    )
 
 
 def _has_proxy(base_url: str) -> bool:
@@ -117,11 +142,11 @@ class Session:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
 
     def load(self) -> None:
-        """Do what the first request would wait for, and what needs no I/O."""
+        """Do what the first request would wait for, and what needs no network."""
         _this_loop()
         if self.watches_reading:
             # What is wrong is said by the first request: not every client makes one.
-            with contextlib.suppress(ConfigurationError):
+            with contextlib.suppress(ConfigurationError, httpx.InvalidURL):
                 self.client()
 
     def client(self) -> httpx.AsyncClient:
@@ -136,22 +161,11 @@ class Session:
         loop = _this_loop()
         if self._client is None or self._loop is not loop:
             # Connections belong to the event loop that made them; another `asyncio.run` gets new ones.
-            self._loop = loop
             fast = None if self._transport else self._fast_transport()
-            transport = self._transport or fast
-            try:
-                self._client = httpx.AsyncClient(
-                    transport=transport,
-                    verify=True if transport else _ssl_context(self.base_url),
-                    # How many at once is the limiter's business.
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
-                )
-            except (ValueError, ImportError, OSError) as error:
-                raise ConfigurationError(
-                    f"No HTTP client can be made for {self.base_url}: {error}. Check the environment: HTTP_PROXY, "
-                    "HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
-                ) from error
-            self._shortcut = self._shortcut_past(self._client, fast)
+            client = _http_client(self.base_url, self._transport or fast)
+            self._shortcut = self._shortcut_past(client, fast)
+            # Last: what has gone wrong before must not leave the client of another loop.
+            self._client, self._loop = client, loop
         return self._client
 
     def send(

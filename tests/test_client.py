@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -30,6 +31,8 @@ from coze_async import (
     Slot,
     Timeouts,
     TokenAuth,
+    TransportError,
+    _session,
 )
 from coze_async.emulator import Emulator
 
@@ -114,11 +117,73 @@ def test_a_first_chat_loads_no_more_than_it_needs() -> None:
     assert not needless & {*loaded}
 
 
-async def test_what_a_client_cannot_be_made_with_is_said_by_its_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "gopher://127.0.0.1:70")
+@pytest.mark.parametrize(
+    ("proxy", "but_not", "reason"),
+    [
+        ("gopher://127.0.0.1:70", "", "gopher"),
+        ("http://me:se/cret@proxy.example:80", "", "%2F"),
+        ("http://127.0.0.1:9", "http://me:se/cret@host.example", "%2F"),
+    ],
+)
+async def test_what_a_client_cannot_be_made_with_is_said_by_its_first_request(
+    proxy: str, but_not: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", but_not)
     async with AsyncCoze("pat_x", base_url="http://studio.example") as coze:
-        with pytest.raises(ConfigurationError, match=r"studio\.example.*gopher.*HTTP_PROXY"):
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=rf"studio\.example: .*{reason}.*HTTP_PROXY") as caught:
+                await retrieve(coze)
+    error: BaseException | None = caught.value
+    while error is not None:
+        # httpx takes what stands before the slash for a port, and quotes it.
+        assert "'se'" not in str(error)
+        error = error.__cause__ or error.__context__
+
+
+async def test_a_host_that_cannot_be_is_said_by_the_first_request() -> None:
+    async with AsyncCoze("pat_x", base_url="http://\u00df\u200d.example") as coze:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r"Invalid IDNA hostname.*Check base_url"):
+                await retrieve(coze)
+
+
+async def test_certificates_of_the_environment_that_cannot_be_read_are_said_by_the_first_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    # asyncio reads them in a thread, which virtual time would overtake.
+    unlimited = Timeouts(connect=None, idle=None, pool=None)
+    async with AsyncCoze("pat_x", base_url="https://127.0.0.1:9", timeouts=unlimited, retry=Retry.none()) as coze:
+        for content in (None, "no certificate"):
+            if content is not None:
+                file.write_text(content)
+            with pytest.raises(ConfigurationError, match=r"https://127\.0\.0\.1:9: .*SSL_CERT_FILE"):
+                await retrieve(coze)
+        monkeypatch.delenv("SSL_CERT_FILE")
+        # It is looked at anew.
+        with pytest.raises(TransportError, match="no connection"):
             await retrieve(coze)
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_client_of_another_event_loop_is_not_used_when_no_new_one_can_be_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coze = AsyncCoze("pat_x", base_url="http://studio.example")
+    anyio.run(coze.__aenter__)
+    monkeypatch.setenv("HTTP_PROXY", "gopher://127.0.0.1:70")
+
+    async def ask() -> None:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match="gopher"):
+                await retrieve(coze)
+
+    anyio.run(ask)
 
 
 async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
