@@ -143,6 +143,7 @@ class Session:
 
     def load(self) -> None:
         """Do what the first request would wait for, and what needs no network."""
+        self.check_open()
         _this_loop()
         if self.watches_reading:
             # What is wrong is said by the first request: not every client makes one.

@@ -186,6 +186,16 @@ def test_a_client_of_another_event_loop_is_not_used_when_no_new_one_can_be_made(
     anyio.run(ask)
 
 
+@pytest.mark.parametrize("has_transport", [False, True])
+async def test_a_closed_client_cannot_be_entered(has_transport: bool) -> None:
+    transport = Answers(chat()) if has_transport else None
+    coze = AsyncCoze("pat_x", base_url=URL, transport=transport)
+    await coze.aclose()
+    for one in (coze, coze.with_options(user="u")):
+        with pytest.raises(RuntimeError, match="is closed"):
+            await one.__aenter__()
+
+
 async def test_token_and_base_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COZE_API_TOKEN", " pat_from_env ")
     monkeypatch.setenv("COZE_API_BASE", "http://studio.example:8888/")
