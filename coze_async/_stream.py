@@ -223,7 +223,8 @@ class EventStream(ABC, Generic[E, R]):
         rest: list[Event] = []
         if isinstance(error, StopAsyncIteration):
             if self._closed:
-                raise error
+                # A new one: the error itself would hold this frame, and so itself and the stream.
+                raise StopAsyncIteration
             rest = self._reader.end()
         # What mattered may have come; then how the rest would have ended does not.
         elif not self._is_complete():

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -620,6 +621,26 @@ async def test_a_stream_that_another_task_closes_ends_for_its_reader() -> None:
     with pytest.raises(RuntimeError, match="closed before its end"):
         await stream.result()
     assert len(served.transport.requests) == 1
+
+
+@pytest.mark.parametrize("after", [0.5, 1.5])
+async def test_no_cycle_holds_a_stream_that_another_task_has_closed(after: float) -> None:
+    stream: ChatStream | None = Served(stream_of(CREATED, (1.0, piece("Hi")), endless=True)).stream()
+    assert stream is not None
+
+    async def read(stream: ChatStream) -> None:
+        await collect(stream)
+
+    gc.disable()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, stream)
+            await anyio.sleep(after)
+            await stream.aclose()
+        known, stream = weakref.ref(stream), None
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
