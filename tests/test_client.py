@@ -134,11 +134,11 @@ async def test_what_a_client_cannot_be_made_with_is_said_by_its_first_request(
         for _ in range(2):
             with pytest.raises(ConfigurationError, match=rf"studio\.example: .*{reason}.*HTTP_PROXY") as caught:
                 await retrieve(coze)
-    error: BaseException | None = caught.value
-    while error is not None:
-        # httpx takes what stands before the slash for a port, and quotes it.
-        assert "'se'" not in str(error)
-        error = error.__cause__ or error.__context__
+            error: BaseException | None = caught.value
+            while error is not None:
+                # httpx takes what stands before the slash for a port, and quotes it.
+                assert "'se'" not in str(error)
+                error = error.__cause__ or error.__context__
 
 
 async def test_a_host_that_cannot_be_is_said_by_the_first_request() -> None:
