@@ -172,6 +172,8 @@ STREAMS = st.tuples(
 @example(b"event:\ndata:x\n\n", [])
 @example(b"event: \ndata: x\n\n", [])
 @example(b"id: 1\n\nevent:a\ndata:\n\n", [6])
+# A byte order mark is one at the very beginning only, also where the first piece is cut at once.
+@example(b"event:a\ndata:1\n\n" + BOM + b"event:b\ndata:2\n\n", [16])
 @given(STREAMS, CUTS)
 def test_any_bytes_are_read_as_the_standard_says_but_for_the_departures(stream: bytes, cuts: list[int]) -> None:
     # An id in the middle of events that run on belongs to the block as a whole; a plain reader cannot say to which.
