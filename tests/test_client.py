@@ -93,11 +93,14 @@ async def main():
     from coze_async import AsyncCoze
     async with AsyncCoze("pat_x", base_url=f"http://127.0.0.1:{port}") as coze:
         before = set(sys.modules)
+        from coze_async import ChatCreated, ChatInProgress
+        built = ChatCreated.__pydantic_complete__ and ChatInProgress.__pydantic_complete__
         texts = [text async for text in coze.chat.stream("Hello", bot_id="b", user_id="u").text()]
     server.close()
     print(*texts)
     print(*before)
     print(*set(sys.modules) - before)
+    print(built)
 
 asyncio.run(main())
 """
@@ -106,11 +109,12 @@ asyncio.run(main())
 def test_a_first_chat_loads_no_more_than_it_needs() -> None:
     env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     done = subprocess.run([sys.executable, "-c", FIRST_CHAT], capture_output=True, text=True, check=False, env=env)
-    text, loaded, late = (line.split() for line in done.stdout.splitlines() or [done.stderr])
+    text, loaded, late, built = (line.split() for line in done.stdout.splitlines() or [done.stderr])
     assert text == ["Hi"]
     assert "coze_async._fast._connection" in loaded
     # Entering the client has done it all.
     assert not late
+    assert built == ["True"]
     # httpcore alone loads trio and its friends, which take as long as all of this package.
     needless = {"httpcore", "trio", "starlette", "cryptography", "redis"}
     needless |= {f"coze_async.{name}" for name in ("_batch", "_pages", "_upload")}
