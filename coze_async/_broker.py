@@ -249,7 +249,7 @@ class ChatBroker(RedisStreamBroker):
         if self._away_since is None:
             self._away_since = anyio.current_time()
             self._outages += 1
-            reason = str(error) or "it is silent"
+            reason = str(error).rstrip(".") or "it is silent"
             self.tell(f"Redis at {self.url} does not answer: {reason}. Waiting until it does; nothing is lost.")
 
     def _back(self) -> None:
