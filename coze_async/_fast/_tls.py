@@ -9,7 +9,7 @@ from collections import deque
 __all__ = ["Tls"]
 
 # How much goes through OpenSSL at a time: its buffers grow with it, and never shrink.
-_SLICE = 16384
+_SLICE = 4096
 
 
 class Tls:
