@@ -86,7 +86,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "idle": Kind(
         "chat",
-        {"grown": Measure("KiB/stream", "memory above what the process had before the streams", _KIB, shared=True)},
+        {
+            "grown": Measure(
+                "KiB/stream", "memory above what the process had with as many streams less", _KIB, shared=True
+            )
+        },
         fresh=True,
         needs_proc=True,
     ),
@@ -206,7 +210,7 @@ def _active(at_once: int) -> Scenario:
 
 
 def _idle(at_once: int) -> Scenario:
-    about = f"a new process waits in {at_once} streams, of which the first events have come"
+    about = f"a new process waits in {at_once} streams more than before, of which the first events have come"
     return Scenario("idle", "idle", about, f"held/{_DELTAS_OF_50}", _DELTAS_OF_50, at_once, rounds=0.4)
 
 

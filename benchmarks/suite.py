@@ -130,7 +130,7 @@ class _Stage:
         self._stack = ExitStack()
         self._workers: dict[str, Child] = {}
         self._environment: dict[str, str] = {}
-        self._compiled: set[str] = set()
+        self._compiled: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -171,11 +171,6 @@ class _Stage:
 
     def _measured(self, scenario: Scenario, name: str) -> dict[str, float]:
         base_url = self._url(scenario.path, secure=scenario.secure)
-        if scenario.kind == "start":
-            if name not in self._compiled:
-                self._compiled.add(name)
-                self._started(scenario, name, base_url)
-            return self._started(scenario, name, base_url)
         if KINDS[scenario.kind].ours_only:
             numbers = (str(scenario.at_once), str(scenario.repeat))
             with child(name, "benchmarks.own", scenario.kind, *numbers) as process:
@@ -189,17 +184,24 @@ class _Stage:
             "repeat": scenario.repeat,
         }
         if KINDS[scenario.kind].fresh:
-            with child(name, "benchmarks.worker", name, environment=self._environment) as process:
-                return process.answer(scenario.name, order)
+            if scenario.kind == "start":
+                return self._alone(scenario.name, "benchmarks.startup", name, base_url)
+            return self._alone(scenario.name, "benchmarks.worker", name, order=order)
         if name not in self._workers:
             started = child(name, "benchmarks.worker", name, environment=self._environment)
             self._workers[name] = self._stack.enter_context(started)
         return self._workers[name].answer(scenario.name, order)
 
-    def _started(self, scenario: Scenario, name: str, base_url: str) -> dict[str, float]:
-        """Start a process with one peer, and let it end; the first one of each compiles what it imports."""
-        with child(name, "benchmarks.startup", name, base_url, environment=self._environment) as process:
-            return process.answer(scenario.name)
+    def _alone(
+        self, scenario: str, module: str, name: str, *more: str, order: Mapping[str, Any] | None = None
+    ) -> dict[str, float]:
+        """Measure one peer in a process of its own."""
+        if (module, name) not in self._compiled:
+            # The first one compiles what it imports. That takes time, and leaves memory that streams would then use.
+            self._compiled.add((module, name))
+            self._alone(scenario, module, name, *more, order=order)
+        with child(name, module, name, *more, environment=self._environment) as process:
+            return process.answer(scenario, order)
 
 
 class Child:
