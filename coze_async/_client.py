@@ -324,7 +324,7 @@ class AsyncCoze:
 
     async def __aenter__(self) -> Self:
         """Load what a first chat needs: tens of milliseconds that it would have to wait for."""
-        self._session.load()
+        await self._session.load()
         _ = self.chat
         return self
 

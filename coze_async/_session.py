@@ -141,7 +141,7 @@ class Session:
         if self._closed:
             raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
 
-    def load(self) -> None:
+    async def load(self) -> None:
         """Do what the first request would wait for, and what needs no network."""
         self.check_open()
         _this_loop()
@@ -149,6 +149,8 @@ class Session:
             # What is wrong is said by the first request: not every client makes one.
             with contextlib.suppress(ConfigurationError, httpx.InvalidURL):
                 self.client()
+                if self._shortcut is not None:
+                    await self._shortcut.load()
 
     def client(self) -> httpx.AsyncClient:
         """Return the HTTP client; made at the first request, so that construction does no I/O.

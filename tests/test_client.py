@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -172,6 +173,35 @@ async def test_certificates_of_the_environment_that_cannot_be_read_are_said_by_t
         # It is looked at anew.
         with pytest.raises(TransportError, match="no connection"):
             await retrieve(coze)
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_entering_reads_the_certificates_once_for_all_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    read: list[ssl.SSLContext] = []
+    original = httpx.create_ssl_context
+
+    def counting() -> ssl.SSLContext:
+        read.append(original())
+        return read[-1]
+
+    monkeypatch.setattr(httpx, "create_ssl_context", counting)
+    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    async with AsyncCoze("pat_x", base_url="http://127.0.0.1:9"):
+        assert not read
+    for _ in range(2):
+        async with AsyncCoze("pat_x", base_url="https://127.0.0.1:9"):
+            assert len(read) == 1
+    # What is loaded is what the first request goes by.
+    unlimited = Timeouts(connect=None, idle=None, pool=None)
+    async with AsyncCoze("pat_x", base_url="https://127.0.0.1:9", timeouts=unlimited, retry=Retry.none()) as coze:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        with pytest.raises(TransportError, match="no connection"):
+            await retrieve(coze)
+    assert len(read) == 1
     _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 

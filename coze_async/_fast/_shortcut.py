@@ -44,6 +44,16 @@ class Shortcut:
         """True if there is a connection that is free."""
         return self._transport.is_connected(self._origin)
 
+    async def load(self) -> None:
+        """Read the certificates, if the server is reached by TLS.
+
+        Raises:
+            OSError: they cannot be read.
+            ValueError: they are none.
+        """
+        if self._origin[0] == "https":
+            await self._transport.certificates()
+
     async def send(
         self,
         method: str,

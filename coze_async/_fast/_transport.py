@@ -97,7 +97,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         """
         pool = self._pool
         if pool is None:
-            pool = self._pool = Pool(self._limits, self._certificates)
+            pool = self._pool = Pool(self._limits, self.certificates)
         connection = pool.idle(origin)
         if connection is None:
             if (first := timeouts.get("first")) is not None:
@@ -125,7 +125,7 @@ class FastTransport(httpx.AsyncBaseTransport):
             raise
         return connection
 
-    async def _certificates(self) -> ssl.SSLContext:
+    async def certificates(self) -> ssl.SSLContext:
         """Return what TLS goes by: read once, in a thread, for it takes tens of milliseconds."""
         if self._context is None:
             self._context = asyncio.get_running_loop().run_in_executor(None, self._make_context)

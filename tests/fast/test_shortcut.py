@@ -25,6 +25,7 @@ from coze_async import (
     Retry,
     StreamProtocolError,
     Timeouts,
+    _session,
     _stream,
 )
 from coze_async._encoding import path_segment, query_string
@@ -368,3 +369,15 @@ async def test_an_event_that_comes_in_pieces_without_an_end_is_given_up(monkeypa
         with anyio.fail_after(10):
             while not server.closed:
                 await anyio.lowlevel.checkpoint()
+
+
+async def test_whoever_is_cancelled_while_certificates_are_read_can_enter_again() -> None:
+    _session._certificates.cache_clear()
+    coze = AsyncCoze("pat_x", base_url="https://127.0.0.1:9")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async with coze:
+            raise AssertionError
+    async with coze:
+        pass
+    _session._certificates.cache_clear()
