@@ -354,6 +354,24 @@ def test_no_flood_takes_more_than_linear_time(line: bytes) -> None:
     assert events[-1][:2] == (b"last", b"x")
 
 
+def test_a_chunk_that_looks_like_a_whole_event_ends_or_goes_on_with_what_came_before() -> None:
+    whole = b"event:b\ndata:2\n\n"
+    for begun in (b"event:a\ndata:1\n", b"event:a\n", b"data:1\n", b"id:7\n", b":", b"event:a\ndata:1"):
+        for chunk in (b"\n" + whole, whole):
+            reader, at_once = EventReader(), EventReader()
+            apart = [*reader.feed(b"event:c\ndata:0\n\n"), *reader.feed(begun), *reader.feed(chunk), *reader.end()]
+            assert apart == [*at_once.feed(b"event:c\ndata:0\n\n" + begun + chunk), *at_once.end()]
+
+
+def test_what_is_held_is_of_the_event_that_is_not_whole_yet() -> None:
+    reader = EventReader()
+    held = [
+        (len(reader.feed(chunk)), reader.held)
+        for chunk in (b"event:a\nda", b"ta:1", b"\n\nevent:b\nda", b"ta:", b"2\n", b"\n", b"event:c\ndata:3\n\n")
+    ]
+    assert held == [(0, 10), (0, 14), (1, 10), (0, 13), (0, 15), (1, 0), (1, 0)]
+
+
 def test_a_common_block_inside_another_block_is_a_part_of_it() -> None:
     reader = EventReader()
     inside = b"retry:1\nevent:a\ndata:1\n\n"

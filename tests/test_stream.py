@@ -35,6 +35,7 @@ from coze_async import (
     Timeouts,
     UnknownEvent,
     WorkflowDone,
+    _stream,
 )
 from coze_async.emulator import Answer, Emulator, Script
 
@@ -425,7 +426,9 @@ async def test_an_event_without_an_end_does_not_fill_the_memory(before: list[byt
     assert served.is_free
 
 
-async def test_a_long_event_that_has_an_end_is_read() -> None:
+async def test_long_events_that_have_an_end_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of one event: what came of those before it does not count.
+    monkeypatch.setattr(_stream, "_LONGEST_EVENT", 1 << 20)
     text = "y" * (1 << 20)
     halves = [piece(text)[: 1 << 19], piece(text)[1 << 19 :]]
     served = Served(stream_of(CREATED, *halves * 3, COMPLETED, DONE))
