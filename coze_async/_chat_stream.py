@@ -1,7 +1,7 @@
 """The events of a chat, and what they add up to."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -10,7 +10,7 @@ from coze_async._envelope import code_of, message_of
 from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain
 from coze_async._exchange import Request
 from coze_async._sse import Event
-from coze_async._stream import EventStream
+from coze_async._stream import EventStream, State
 from coze_async.models import (
     AudioDelta,
     Chat,
@@ -100,6 +100,11 @@ class Transcript:
         # The texts of what is still being written.
         self._pieces: dict[str, tuple[list[str], list[str]]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no message has come."""
+        return not self._messages
+
     def pieces(self, message: Message) -> tuple[list[str], list[str]]:
         """Return where the texts and the thoughts of the pieces of a message are kept, beginning with this piece."""
         found = self._pieces.get(message.id)
@@ -152,8 +157,6 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
     def __init__(self, core: Core, request: Request, *, slot: str | None = None) -> None:
         self._transcript = Transcript()
         super().__init__(core, request, slot=slot)
-        self._done = False
-        self._failed: ChatFailedError | None = None
         self._is_session_route = False
 
     @property
@@ -179,8 +182,6 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         return _chat_events(decode, inbox, self._transcript)
 
     def _decoded(self, event: Event) -> ChatEvent | None:
-        if self._failed is not None:
-            raise self._failed
         name, data, _ = event
         try:
             if (message_class := _MESSAGE_EVENTS.get(name)) is not None:
@@ -219,7 +220,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         if name in _ERROR_EVENTS:
             raise self._reported(text, facts)
         if name in _DONE_EVENTS:
-            self._done = True
+            self._end()
             chat = self._transcript.chat
             if self._is_session_route and chat is not None:
                 self._transcript.chat = chat.model_copy(update={"status": "completed"})
@@ -255,7 +256,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         if chat.is_over and self._open is not None:
             self._open.free_conversation()
         if kind is ChatFailed:
-            self._failed = chat_failed(self._core, self._request.name, chat, self.logid, self._partial())
+            self._end(chat_failed(self._core, self._request.name, chat, self.logid, self._partial()))
         return kind(event=name, chat=chat)
 
     def _piece_of_session_route(self, facts: dict[str, Any], inner: dict[str, Any]) -> ChatEvent:
@@ -281,33 +282,28 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         facts = {**facts, **json_object(facts.get("error"))}
         return self._refused(facts, text.strip() or "an error event without a reason")
 
-    def _is_done(self) -> bool:
-        # What follows a failure in the same piece would come only because of how the bytes were cut.
-        return self._done or self._failed is not None
+    def _counts_heartbeats(self) -> bool:
+        # In a chatflow a node works; a chat may never begin.
+        return self._request.runs_workflow
+
+    def _is_in_step(self) -> bool:
+        # An end without anything before it may be the surplus of another answer.
+        return self._transcript.chat is not None or not self._transcript.is_empty
 
     def _is_complete(self) -> bool:
         # Without its last event a body may still be complete: the chat's own end was seen.
         chat = self._transcript.chat
         return chat is not None and chat.is_over
 
-    def _is_over(self) -> bool:
-        if self._failed is not None:
-            raise self._failed
-        return self._done or (self._body_ended and self._is_complete())
-
-    def _broken(self, cause: Exception | None) -> NoReturn:
-        if self._failed is not None:
-            raise self._failed from cause
-        super()._broken(cause)
-
     def _digest(self, body: bytes, logid: str | None) -> ChatResult:
         """Return what a body holds that came as a whole; raise what its events report."""
         self._logid = logid
         for event in [*self._reader.feed(body), *self._reader.end()]:
-            self._decoded(event)
-        self._body_ended = True
-        if not self._is_over():
-            self._broken(None)
+            self._next_decoded(event)
+            if self._error is not None:
+                raise self._error
+        if self._state is not State.ENDING and not self._is_complete():
+            raise self._broken(None)
         return self._collected()
 
     def _partial(self) -> ChatResult:

@@ -57,10 +57,12 @@ class AsyncCoze:
         retry: What to send again, and when.
         limits: What each user may do; `Limits.none()` holds nothing back.
         limiter: Shares limits with other clients; then `limits` is not used.
-        http_client: Your own httpx client; you close it.
+        http_client: Your own client of httpx or httpx2; you close it.
         transport: Your own httpx transport, such as `Emulator().transport()`.
         headers: Sent with every request.
         observe: Called after every attempt with what happened; it must be quick and not raise.
+        max_body: Bytes that a whole answer, or one event of a stream, may have; more is an error. Files that are
+            downloaded are not limited.
 
     Raises:
         ConfigurationError: there is no token, or the base URL cannot be right.
@@ -79,6 +81,7 @@ class AsyncCoze:
         transport: "httpx.AsyncBaseTransport | None" = None,
         headers: Mapping[str, str] | None = None,
         observe: Callable[[Exchange], None] | None = None,
+        max_body: int = 16 << 20,
     ) -> None:
         for name, given, kind in (
             ("timeouts", timeouts, Timeouts),
@@ -90,6 +93,8 @@ class AsyncCoze:
                 raise ConfigurationError(f"{name} is a {type(given).__name__}: give a {kind.__name__}.")
         if http_client is not None and transport is not None:
             raise ConfigurationError("Give http_client or transport, not both: a client has a transport of its own.")
+        if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
+            raise ConfigurationError(f"max_body is {max_body!r}: give a number of bytes, such as 16 << 20.")
         self._session = Session(
             base_url=checked_base_url(base_url),
             auth=auth_for(auth),
@@ -98,6 +103,7 @@ class AsyncCoze:
             http_client=http_client,
             transport=transport,
             observe=observe,
+            max_body=max_body,
         )
         self._use(Options(timeouts=timeouts, retry=retry, headers=dict(headers or {})))
 
@@ -324,7 +330,7 @@ class AsyncCoze:
 
     async def __aenter__(self) -> Self:
         """Load what a first chat needs: tens of milliseconds that it would have to wait for."""
-        await self._session.load()
+        await self._session.wire.load()
         _ = self.chat
         return self
 
@@ -335,7 +341,7 @@ class AsyncCoze:
 
     async def aclose(self) -> None:
         """Close the connections, for all views; streams that are still open break off."""
-        await self._session.aclose()
+        await self._session.wire.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session.auth!r}, base_url={self.base_url!r})"

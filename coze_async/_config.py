@@ -34,8 +34,10 @@ class Timeouts:
     Attributes:
         connect: For a connection, TLS included.
         first_event: From sending a request for a stream to its first event; keep-alives do not count.
-        idle: Between two pieces of an answer, and for the whole wait for an answer that is not streamed;
-            keep-alives count as pieces.
+        idle: Between two pieces of a stream, where keep-alives count as pieces, and for the whole of an answer that is
+            not streamed. A bot that draws a picture is silent for minutes (the official web chat waits 210 s).
+        workflow: Instead of `first_event` and `idle` for what runs a workflow: until its first sign of life, which may
+            be a heart-beat, and between two pieces. Workflows may take 10 minutes (coze.cn page workflow_run).
         total: For a call with all its attempts, or a stream from its first step to its end.
         write: For the server to take a piece of the request.
         pool: For a free connection.
@@ -43,7 +45,8 @@ class Timeouts:
 
     connect: float | None = 5.0
     first_event: float | None = 60.0
-    idle: float | None = 120.0
+    idle: float | None = 210.0
+    workflow: float | None = 600.0
     total: float | None = None
     write: float | None = 30.0
     pool: float | None = 30.0

@@ -1,20 +1,17 @@
 """One request in, one answer out: turn -> retry -> auth -> attempt."""
 
+import dataclasses
 import functools
 import logging
-import platform
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
-import httpx
 
-from coze_async._body import Body
-from coze_async._config import Options
-from coze_async._connection import OpenStream, Outgoing, within
+from coze_async._config import Options, Timeouts
 from coze_async._encoding import query_string
-from coze_async._envelope import content_type_of, logid_of, open_envelope
+from coze_async._envelope import content_type_of, logid_of, open_envelope, redirect_of
 from coze_async._errors import (
     APIError,
     AuthenticationError,
@@ -30,18 +27,43 @@ from coze_async._errors import (
 from coze_async._exchange import Exchange, Reply, Request
 from coze_async._limits import Slot
 from coze_async._logging import log, redact, shortened
-from coze_async._retry import may_repeat, retry_after
+from coze_async._open_response import OpenResponse
+from coze_async._retry import next_step, retry_after
 from coze_async._session import Session
 from coze_async._tally import TALLY
 from coze_async._token_endpoint import TokenEndpoint
-from coze_async._version import __version__
+from coze_async._wire import Deadline, OutgoingBody, WireRequest, WireResponse, read_whole, readable
 
-__all__ = ["Core"]
+__all__ = ["Core", "Patience"]
 
 T = TypeVar("T")
 
 # A byte order mark, and blanks.
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+# What is shown of a body is cut to so many bytes before secrets are looked for in it.
+_SHOWN = 4096
+# Of an answer that is an error no more than so many bytes are read.
+_MOST_OF_AN_ERROR = 1 << 20
+# Gateways that name no type, or text/plain, may still send a stream.
+_STREAM_TYPES = ("text/event-stream", "text/plain", "")
+
+
+class Patience(NamedTuple):
+    """How long a server may take, in seconds, and the fields of `Timeouts` that say so.
+
+    Attributes:
+        first: Until the first event of a stream, or for a whole answer.
+        first_name: The field.
+        idle: Between two pieces of a stream.
+        idle_name: The field.
+        timeouts: For the wire.
+    """
+
+    first: float | None
+    first_name: str
+    idle: float | None
+    idle_name: str
+    timeouts: Timeouts
 
 
 class Core:
@@ -50,14 +72,24 @@ class Core:
     def __init__(self, session: Session, options: Options) -> None:
         self.session = session
         self.options = options
+        timeouts = options.timeouts
         self.endpoint: TokenEndpoint = TokenEndpoint(
-            session.base_url, session.client, timeouts=options.timeouts, headers=options.headers
+            session.base_url, session.wire, timeouts=timeouts, headers=options.headers
         )
-        idle, first = options.timeouts.idle, options.timeouts.first_event
-        self.transport_is_patient: bool = idle is not None and first is not None and first <= idle
-        """True if a read time-out of `Timeouts.idle` cannot end the wait for a first event too early."""
-        self.watches_idle: bool = idle is None or (session.watches_reading and self.transport_is_patient)
-        """True if the transport sees to it that `Timeouts.idle` holds."""
+        self._for_answers = Patience(timeouts.idle, "idle", timeouts.idle, "idle", timeouts)
+        self._for_streams = Patience(timeouts.first_event, "first_event", timeouts.idle, "idle", timeouts)
+
+    @functools.cached_property
+    def _for_workflows(self) -> Patience:
+        seconds = self.options.timeouts.workflow
+        timeouts = dataclasses.replace(self.options.timeouts, first_event=seconds, idle=seconds)
+        return Patience(seconds, "workflow", seconds, "workflow", timeouts)
+
+    def patience(self, request: Request, *, streams: bool) -> Patience:
+        """Return how long a server may take for a request."""
+        if request.runs_workflow:
+            return self._for_workflows
+        return self._for_streams if streams else self._for_answers
 
     async def send(self, request: Request) -> Reply:
         """Send a request, again if that is allowed and helps, and return the whole answer.
@@ -67,51 +99,82 @@ class Core:
             TransportError: no answer came.
             DecodeError: the answer is neither JSON nor an event stream.
         """
-        return await self._in_time(self._repeated(request, self._answer), request)
+        return await self._repeated(request, self._answer, self.deadline())
 
-    async def open(self, request: Request, *, slot: str | None) -> OpenStream:
-        """Send a request for a stream and return it as soon as its headers are there.
+    async def open(
+        self,
+        request: Request,
+        begin: Callable[[WireResponse], Awaitable[None]],
+        *,
+        slot: str | None,
+        total: Deadline | None,
+    ) -> OpenResponse:
+        """Send a request for a stream and return the response once its first event is there.
 
         Args:
             request: What to send.
+            begin: Reads the first event; a refusal that it raises is treated like one that comes as JSON.
             slot: The user who gets one more chat in flight until the stream is closed; None for no limit.
+            total: When the stream has to be over.
 
         Raises:
             APIError: the server answered with an error instead of a stream.
             TransportError: no answer came.
             DecodeError: the answer is a whole one, not a stream.
         """
-        conversation = await self.conversation(request)
-        taken = Slot()
-        try:
-            taken = await self.slot(slot)
-            body, started = await self._repeated(request, self._stream)
-        except BaseException:
-            taken.release()
-            conversation.release()
-            raise
-        logid = logid_of(body.headers)
-        opened = OpenStream(body, taken, conversation, name=request.name, logid=logid, started=started)
-        await opened.prepare()
-        return opened
 
-    async def fetch(self, request: Request) -> tuple[OpenStream, Mapping[str, str]]:
-        """Send a request for a file and return it, with its headers, before its content is read.
+        async def attempt(request: Request, attempt: "_Attempt", total: Deadline | None) -> WireResponse:
+            response = await self._sent(
+                request, attempt, "text/event-stream", self.patience(request, streams=True), total
+            )
+            try:
+                if response.status < 300 and content_type_of(response.headers) in _STREAM_TYPES:
+                    await begin(response)
+                    return response
+                raise await self._other_answer(request, attempt, response, "a stream")
+            except BaseException:
+                await response.aclose(reuse=attempt.is_in_step)
+                raise
+
+        self.session.wire.check()
+        places: list[Slot] = []
+        try:
+            places.append(await self.conversation(request))
+            places.append(await self.slot(slot))
+            response = await self._repeated(request, attempt, total)
+        except BaseException:
+            for place in places:
+                place.release()
+            raise
+        return OpenResponse(response, *places)
+
+    async def fetch(self, request: Request) -> OpenResponse:
+        """Send a request for a file and return the response before its content is read.
 
         Raises:
             APIError: the server answered with an error instead of a file.
             TransportError: no answer came.
             DecodeError: the answer is no file.
         """
-        body, started = await self._in_time(self._repeated(request, self._file), request)
-        headers = body.headers
-        opened = OpenStream(body, Slot(), Slot(), name=request.name, logid=logid_of(headers), started=started)
-        await opened.prepare()
-        return opened, headers
 
-    def is_watched(self, answer: Body | OpenStream) -> bool:
-        """True if `Timeouts.idle` holds without a timer for each piece of an answer: it costs more than the piece."""
-        return self.watches_idle or (self.transport_is_patient and answer.is_watched)
+        async def attempt(request: Request, attempt: "_Attempt", total: Deadline | None) -> WireResponse:
+            response = await self._sent(request, attempt, "*/*", self._for_answers, total)
+            try:
+                kind = content_type_of(response.headers)
+                if response.status < 300 and not (kind.startswith("text/") or kind.endswith("json")):
+                    response.limit(idle=self.options.timeouts.idle, until=total)
+                    return response
+                raise await self._other_answer(request, attempt, response, "a file")
+            except BaseException:
+                await response.aclose(reuse=attempt.is_in_step)
+                raise
+
+        return OpenResponse(await self._repeated(request, attempt, self.deadline()))
+
+    def deadline(self) -> Deadline | None:
+        """Return when a call that begins now has to be over; None if nothing limits it."""
+        total = self.options.timeouts.total
+        return None if total is None else Deadline(anyio.current_time() + total, "total")
 
     async def slot(self, user: str | None) -> Slot:
         """Wait until a user, and the account, may have one more chat in flight."""
@@ -133,51 +196,68 @@ class Core:
 
     def redacted(self, text: str) -> str:
         """Return a text without credentials, shortened."""
-        return shortened(redact(text, self.session.auth.secrets()))
+        return shortened(redact(text[:_SHOWN], self.session.auth.secrets()), whole=len(text))
 
-    async def _in_time(self, call: Awaitable[T], request: Request) -> T:
-        total = self.options.timeouts.total
-        if total is None:
-            return await call
-        with anyio.move_on_after(total):
-            return await call
-        raise self._timed_out(request, "total", total)
+    def shown(self, content: bytes) -> str:
+        """Return what is shown of a body: its beginning, without credentials."""
+        text = content[:_SHOWN].decode("utf-8", "replace")
+        return shortened(redact(text, self.session.auth.secrets()), whole=len(text) + len(content[_SHOWN:]))
 
-    async def _repeated(self, request: Request, run: Callable[[Request, "_Attempt"], Awaitable[T]]) -> T:
+    def _repeated(self, request: Request, run: "_Run[T]", total: Deadline | None) -> Awaitable[T]:
+        """Return the result of the attempts, awaited within the total time."""
+        attempts = self._attempts(request, run, total)
+        return attempts if total is None else self._in_time(attempts, request, total)
+
+    async def _in_time(self, attempts: Awaitable[T], request: Request, total: Deadline) -> T:
+        with anyio.CancelScope(deadline=total.at):
+            return await attempts
+        warning = "" if request.safe else " What it started may still be running, so it is not sent again."
+        raise RequestTimeoutError(
+            f"{request.name}: no answer within {self.options.timeouts.total:g} s (Timeouts.total) from "
+            f"{self.session.base_url}.{warning} Raise Timeouts.total if the server needs longer.",
+            timeout="total",
+        )
+
+    async def _attempts(self, request: Request, run: "_Run[T]", total: Deadline | None) -> T:
         """Run attempts until one succeeds or the next one is not allowed."""
-        session, retry = self.session, self.options.retry
-        number = 1
-        renewals = 0
+        session, policy = self.session, self.options.retry
+        session.wire.check()
+        failures = renewals = 0
         busy_since: float | None = None
         while True:
             await session.limiter.turn(request.kind, request.user)
-            attempt = _Attempt(number, anyio.current_time())
+            attempt = _Attempt(1 + failures + renewals, anyio.current_time())
             if not request.safe and (tally := TALLY.get()) is not None:
                 tally.sent(attempt.began)
             try:
-                result = await run(request, attempt)
+                result = await run(request, attempt, total)
             except CozeError as error:
-                wait = self._wait(number - renewals, error, safe=request.safe or attempt.credentials is None)
-                if renewals == 0 and await self._is_renewed(request, attempt, error):
-                    # Refused before working: asked again at once, whatever the policy for repeats.
-                    renewals, wait = 1, 0.0
-                if isinstance(error, ConversationBusyError):
-                    now = anyio.current_time()
-                    busy_since = now if busy_since is None else busy_since
-                    wait = retry.wait_while_busy(error, now - busy_since)
-                    # Refused because of somebody else: that is no attempt of ours.
-                    number -= 1
-                if request.is_spent:
-                    wait = None
-                self._observe(request, attempt, error, wait)
+                now = anyio.current_time()
+                renewed = renewals == 0 and await self._is_renewed(request, attempt, error)
+                if busy_since is None and isinstance(error, ConversationBusyError):
+                    busy_since = now
+                step = next_step(
+                    policy,
+                    error,
+                    failures=failures + 1,
+                    renewed=renewed,
+                    busy_for=0.0 if busy_since is None else now - busy_since,
+                    safe=request.safe or attempt.credentials is None,
+                    is_spent=request.is_spent,
+                    has_budget=session.budget.has_any,
+                )
+                if step.spends:
+                    session.budget.spend()
+                self._observe(request, attempt, error, step.wait)
                 if isinstance(error, RateLimitError):
-                    pause = (error.retry_after or retry.initial) if wait is None else wait
-                    # Who asks next gets the error again rather than a call that hangs for an hour.
-                    session.limiter.push_back(request.kind, request.user, min(pause, retry.max_retry_after))
-                if wait is None:
+                    pause = (error.retry_after or policy.initial) if step.wait is None else step.wait
+                    # The next caller gets the error again rather than a call that hangs for an hour.
+                    session.limiter.push_back(request.kind, request.user, min(pause, policy.max_retry_after))
+                if step.wait is None:
                     raise
-                await anyio.sleep(wait)
-                number += 1
+                await anyio.sleep(step.wait)
+                failures += step.counts
+                renewals += renewed
             else:
                 session.budget.answered()
                 self._observe(request, attempt, None, None)
@@ -194,24 +274,6 @@ class Core:
         except CozeError:
             self._observe(request, attempt, error, None)
             raise
-
-    def _wait(self, attempt: int, error: CozeError, *, safe: bool) -> float | None:
-        """Return how long to wait before the next attempt; None if there must be none.
-
-        Args:
-            attempt: The number of the attempt that failed, from 1.
-            error: Why it failed.
-            safe: True if sending again does no harm; so it is while the login itself has not come about.
-        """
-        retry = self.options.retry
-        if attempt >= retry.attempts or not may_repeat(error, safe=safe):
-            return None
-        if isinstance(error, APIError) and (error.retry_after or 0.0) > retry.max_retry_after:
-            return None
-        # A refusal for the rate is an answer of a server that works; what fails draws on the budget.
-        if not isinstance(error, RateLimitError) and not self.session.budget.spend():
-            return None
-        return retry.wait(attempt, error)
 
     def _observe(self, request: Request, attempt: "_Attempt", error: CozeError | None, wait: float | None) -> None:
         if self.session.observe is None and not log.isEnabledFor(logging.DEBUG):
@@ -242,231 +304,152 @@ class Core:
         if self.session.observe is not None:
             try:
                 self.session.observe(exchange)
-            except Exception:  # noqa: BLE001 - who watches must not break what is watched
+            except Exception:  # noqa: BLE001 - a failing observer must not break the call
                 log.exception("`observe` failed on %s", request.name)
 
-    async def _answer(self, request: Request, attempt: "_Attempt") -> Reply:
+    async def _answer(self, request: Request, attempt: "_Attempt", total: Deadline | None) -> Reply:
         """Make one attempt and read the whole answer."""
-        body = await self._sent(request, attempt, "application/json", "idle")
+        patience = self.patience(request, streams=False)
+        response = await self._sent(request, attempt, "application/json", patience, total)
         try:
-            content = await self._whole(body, request)
+            return await self._whole(request, attempt, response)
         finally:
-            await body.aclose()
-        return self._checked(request, attempt, body, content)
+            await response.aclose(reuse=attempt.is_in_step)
 
-    async def _stream(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
-        """Make one attempt and return the open body."""
-        body = await self._sent(request, attempt, "text/event-stream", "first_event")
-        # Some gateways name no type, or text/plain; what then comes is looked at when it is read.
-        kinds = ("text/event-stream", "text/plain", "")
-        if body.status < 300 and content_type_of(body.headers) in kinds:
-            return body, attempt.began
-        raise await self._other_answer(request, attempt, body, "a stream")
-
-    async def _file(self, request: Request, attempt: "_Attempt") -> tuple[Body, float]:
-        """Make one attempt and return the open body of a file."""
-        body = await self._sent(request, attempt, "*/*", "idle")
-        kind = content_type_of(body.headers)
-        if body.status < 300 and not (kind.startswith("text/") or kind.endswith("json")):
-            return body, attempt.began
-        raise await self._other_answer(request, attempt, body, "a file")
-
-    async def _other_answer(self, request: Request, attempt: "_Attempt", body: Body, wanted: str) -> CozeError:
+    async def _other_answer(
+        self, request: Request, attempt: "_Attempt", response: WireResponse, wanted: str
+    ) -> CozeError:
         """Read an answer that is not what was asked for, and return or raise the error that it is."""
-        try:
-            content = await self._whole(body, request)
-        finally:
-            await body.aclose()
-        self._checked(request, attempt, body, content)
-        kind = content_type_of(body.headers)
+        reply = await self._whole(request, attempt, response)
+        attempt.is_in_step = False
+        kind, text = content_type_of(response.headers), self.shown(reply.body)
         return DecodeError(
-            f"{request.name} was asked for {wanted} and answered with {kind or 'no content type'}: "
-            f"{self.redacted(content.decode('utf-8', 'replace'))}",
-            body=self.redacted(content.decode("utf-8", "replace")),
+            f"{request.name} was asked for {wanted} and answered with {kind or 'no content type'}: {text}",
+            body=text,
             logid=attempt.logid,
         )
 
-    async def _sent(self, request: Request, attempt: "_Attempt", accept: str, limit: str) -> Body:
-        """Send once and return the answer's body, unread."""
+    async def _sent(
+        self, request: Request, attempt: "_Attempt", accept: str, patience: Patience, total: Deadline | None
+    ) -> WireResponse:
+        """Send once and return the response, its body unread."""
         if request.body is None or isinstance(request.body, bytes):
-            return await self._exchanged(request, attempt, accept, limit, request.body)
+            return await self._exchanged(request, attempt, accept, patience, total, request.body)
         async with request.body.open() as reader:
-            return await self._exchanged(request, attempt, accept, limit, Outgoing(reader), request.body.content_type)
+            kind = request.body.content_type
+            return await self._exchanged(request, attempt, accept, patience, total, reader, kind)
 
     async def _exchanged(
         self,
         request: Request,
         attempt: "_Attempt",
         accept: str,
-        limit: str,
-        body: bytes | Outgoing | None,
+        patience: Patience,
+        total: Deadline | None,
+        body: bytes | OutgoingBody | None,
         content_type: str = "application/json",
-    ) -> Body:
+    ) -> WireResponse:
         session, options = self.session, self.options
         if request.session and session.auth.kind != "session":
             raise ConfigurationError(
                 f"{request.name} takes the cookie of a signed-in browser, not a token. "
                 "Make the client with AsyncCoze(SessionAuth('…session_key…'), base_url=…)."
             )
-        # Before anybody is asked for a token.
-        session.check_open()
-        headers = {"Accept": accept, "User-Agent": _user_agent(), **request.headers, **options.headers}
+        headers = {"Accept": accept, **request.headers, **options.headers}
         attempt.credentials = await session.auth.authorize(self.endpoint)
         headers |= attempt.credentials
         if body is not None:
             headers["Content-Type"] = content_type
-        outgoing = body if isinstance(body, Outgoing) else None
-        if outgoing is not None and outgoing.reader.size is not None:
-            headers["Content-Length"] = str(outgoing.reader.size)
         query = f"?{query_string(request.query)}" if request.query else ""
-        timeouts = options.timeouts
-        seconds = getattr(timeouts, limit)
-        reading = timeouts.idle if self.transport_is_patient else None
-        try:
-            answer = await session.send(
+        first = patience.first
+        response = await session.wire.send(
+            WireRequest(
+                request.name,
                 request.method,
                 f"{request.path}{query}",
                 headers,
                 body,
-                {"connect": timeouts.connect, "read": reading, "write": timeouts.write, "pool": timeouts.pool},
-                None if limit == "idle" and self.watches_idle else seconds,
-            )
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            if outgoing is not None and outgoing.has_failed:
-                raise
-            # What was not sent to its end cannot have started anything.
-            is_whole = outgoing is None or outgoing.reader.is_over
-            if isinstance(error, TimeoutError | httpx.ReadTimeout):
-                raise self._timed_out(request, limit, seconds, is_whole=is_whole) from error
-            raise self._failed(request, error, is_whole=is_whole) from error
-        attempt.status = answer.status
-        attempt.logid = logid_of(answer.headers)
-        return answer
-
-    async def _whole(self, body: Body, request: Request) -> bytes:
-        pieces: list[bytes] = []
-        idle = self.options.timeouts.idle
-        is_watched = self.is_watched(body)
+                request.safe,
+                session.auth.secrets,
+            ),
+            patience.timeouts,
+            None if first is None else Deadline(anyio.current_time() + first, patience.first_name),
+            total,
+        )
+        attempt.status = response.status
+        attempt.logid = logid_of(response.headers)
         try:
-            while True:
-                pieces.append(await (body.next() if is_watched else within(body.next(), idle)))
-        except StopAsyncIteration:
-            body.has_ended = True
-            return b"".join(pieces)
-        except (TimeoutError, httpx.ReadTimeout) as error:
-            raise self._timed_out(request, "idle", idle) from error
-        except httpx.HTTPError as error:
-            raise self._failed(request, error) from error
+            return readable(response, request.name)
+        except BaseException:
+            await response.aclose()
+            raise
 
-    def _timed_out(
-        self, request: Request, limit: str, seconds: float | None, *, is_whole: bool = True
-    ) -> RequestTimeoutError:
-        """Return the error for a time-out; `is_whole` is False for a request that was not sent to its end."""
-        started = _warning(request, is_whole=is_whole)
-        if seconds is None:
-            return RequestTimeoutError(
-                f"{request.name}: no answer in time from {self.session.base_url} "
-                f"(a limit of the transport; Timeouts.{limit} is None).{started}",
-                may_have_arrived=is_whole,
+    async def _whole(self, request: Request, attempt: "_Attempt", response: WireResponse) -> Reply:
+        """Read a whole answer; raise what it reports if it is an error in any of its forms."""
+        status, kind = response.status, content_type_of(response.headers)
+        most = self.session.max_body if status < 300 else _MOST_OF_AN_ERROR
+        content, is_whole = await read_whole(response, most)
+        if not is_whole and status < 300:
+            raise DecodeError(
+                f"{request.name}: the answer is larger than {most} bytes. "
+                "Ask for less at a time, or allow more with AsyncCoze(max_body=…).",
+                body=self.shown(content),
+                logid=attempt.logid,
             )
-        return RequestTimeoutError(
-            f"{request.name}: no answer within {seconds:g} s (Timeouts.{limit}) from {self.session.base_url}.{started} "
-            f"Raise Timeouts.{limit} if the server needs longer.",
-            may_have_arrived=is_whole,
-        )
-
-    def _failed(self, request: Request, error: Exception, *, is_whole: bool = True) -> CozeError:
-        """Return our error for one of httpx; `is_whole` is False for a request that was not sent to its end."""
-        base_url = self.session.base_url
-        # The sentence goes on after it, and some of these end with a full stop of their own.
-        reason = redact(str(error), self.session.auth.secrets()).rstrip(".") or type(error).__name__
-        if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | UnicodeError):
-            return ConfigurationError(
-                f"{request.name} cannot be sent: {reason}. Check base_url ({base_url}), headers and ids."
-            )
-        timeouts = self.options.timeouts
-        if isinstance(error, httpx.ConnectTimeout):
-            return RequestTimeoutError(
-                f"{request.name}: no connection to {base_url} within {timeouts.connect} s (Timeouts.connect). "
-                "Check the network and the base URL.",
-                may_have_arrived=False,
-            )
-        if isinstance(error, httpx.PoolTimeout):
-            return RequestTimeoutError(
-                f"{request.name}: no free connection within {timeouts.pool} s (Timeouts.pool). "
-                "Run fewer requests at a time, or allow the HTTP client more connections.",
-                may_have_arrived=False,
-            )
-        if isinstance(error, httpx.TimeoutException):
-            return RequestTimeoutError(
-                f"{request.name}: {base_url} took no more of the request within {timeouts.write} s "
-                "(Timeouts.write). Check the network.",
-                may_have_arrived=is_whole,
-            )
-        if isinstance(error, httpx.ConnectError):
-            return TransportError(
-                f"{request.name}: no connection to {base_url}: {reason}. "
-                "Check the base URL, the network, and a proxy if there is one.",
-                may_have_arrived=False,
-            )
-        when = "the answer was complete" if is_whole else "all was sent"
-        return TransportError(
-            f"{request.name}: the connection to {base_url} was lost before {when}: {reason}."
-            f"{_warning(request, is_whole=is_whole)}",
-            may_have_arrived=is_whole,
-        )
-
-    def _checked(self, request: Request, attempt: "_Attempt", body: Body, content: bytes) -> Reply:
-        """Return the answer if it is none of the forms of an error; those are raised."""
-        status, kind = body.status, content_type_of(body.headers)
         if status < 300 and kind == "text/event-stream":
             if content.lstrip(_BEFORE_JSON)[:1] != b"{":
+                attempt.is_in_step = bool(content)
                 return Reply(status, kind, content, None, attempt.logid)
             # No event begins so: it is a whole answer, most likely an error, whatever it is called.
             kind = "application/json"
-        envelope = open_envelope(status, body.headers, content)
+        if target := redirect_of(status, response.headers, self.session.base_url):
+            raise ConfigurationError(
+                f"{request.name} was redirected to {target}, which is another server than {self.session.base_url}; "
+                "nothing was sent there. Set base_url to where the API really is."
+            )
+        envelope = open_envelope(status, response.headers, content)
         attempt.logid = envelope.logid
         if envelope.is_error:
             # The login may have moved on to another token since; what this attempt has sent is hidden all the same.
+            attempt.is_in_step = status < 300
             sent = [value.removeprefix("Bearer ") for value in (attempt.credentials or {}).values()]
             raise self.error(
                 request.name,
                 envelope.code,
-                redact(envelope.msg, sent),
+                redact(envelope.msg[:_SHOWN], sent),
                 status=status,
                 logid=envelope.logid,
                 debug_url=envelope.debug_url,
-                retry_after=retry_after(body.headers),
+                retry_after=retry_after(response.headers),
             )
         if not envelope.is_json:
             raise DecodeError(
                 f"{request.name} answered HTTP {status} with {kind or 'no content type'} instead of JSON: "
                 f"{self.redacted(envelope.msg) or 'nothing'}. Is base_url ({self.session.base_url}) a Coze API?",
-                body=self.redacted(content.decode("utf-8", "replace")),
+                body=self.shown(content),
                 logid=envelope.logid,
             )
+        if request.chat is not None and (other := request.other_chat(envelope.payload)) is not None:
+            raise TransportError(
+                f"{request.name}: the answer is about the chat {other}, not {request.chat}: the connection was out of "
+                "step, or a cache stands between. It was closed."
+            )
+        attempt.is_in_step = True
         return Reply(status, kind, content, envelope.payload, envelope.logid)
 
 
-def _warning(request: Request, *, is_whole: bool) -> str:
-    """Return what a caller has to know after a request without an answer."""
-    if request.safe or not is_whole:
-        return ""
-    return " What it started may still be running, so it is not sent again."
+_Run = Callable[[Request, "_Attempt", Deadline | None], Awaitable[T]]
 
 
 class _Attempt:
-    __slots__ = ("began", "credentials", "logid", "number", "status")
+    __slots__ = ("began", "credentials", "is_in_step", "logid", "number", "status")
 
     def __init__(self, number: int, began: float) -> None:
         self.number = number
         self.began = began
         self.status: int | None = None
         self.logid: str | None = None
+        # The answer was a whole one of the expected kind: the next one on its connection will be that of its request.
+        self.is_in_step = False
         # What showed who is asking; none yet if the attempt got no further than the login.
         self.credentials: dict[str, str] | None = None
-
-
-@functools.cache
-def _user_agent() -> str:
-    return f"coze_async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"

@@ -2,7 +2,7 @@
 
 import errno
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +11,11 @@ from typing import IO, Self
 import anyio
 import anyio.to_thread
 
-from coze_async._connection import OpenStream
 from coze_async._core import Core
-from coze_async._envelope import content_type_of
+from coze_async._envelope import content_type_of, length_of, logid_of
 from coze_async._errors import CozeError, RequestTimeoutError, TransportError
 from coze_async._exchange import Request
+from coze_async._open_response import OpenResponse
 
 __all__ = ["Download"]
 
@@ -35,19 +35,17 @@ class Download:
         logid: What Coze support asks for.
     """
 
-    def __init__(self, core: Core, request: Request, opened: OpenStream, headers: Mapping[str, str]) -> None:
+    def __init__(self, core: Core, request: Request, opened: OpenResponse) -> None:
+        headers = opened.headers
         self._core = core
         self._request = request
-        self._open: OpenStream | None = opened
+        self._open: OpenResponse | None = opened
         self._reading = False
         self._received = 0
-        total = core.options.timeouts.total
-        self._deadline = None if total is None else opened.started + total
         self.content_type: str = content_type_of(headers)
-        length = headers.get("content-length", "")
         # What is announced is the size on the way: compressed, if it is.
-        self.size: int | None = int(length) if length.isdecimal() and "content-encoding" not in headers else None
-        self.logid: str | None = opened.logid
+        self.size: int | None = None if "content-encoding" in headers else length_of(headers)
+        self.logid: str | None = logid_of(headers)
 
     def __repr__(self) -> str:
         return f"Download({self.content_type!r}, size={self.size})"
@@ -128,7 +126,7 @@ class Download:
 
     def __del__(self) -> None:
         # A constructor that failed has set nothing.
-        opened: OpenStream | None = getattr(self, "_open", None)
+        opened: OpenResponse | None = getattr(self, "_open", None)
         if opened is not None:
             opened.abandon()
 
@@ -152,28 +150,30 @@ class Download:
                     await anyio.to_thread.run_sync(_discard, file, part)
             raise
 
-    async def _next(self, opened: OpenStream) -> bytes:
+    async def _next(self, opened: OpenResponse) -> bytes:
         """Return the next piece; StopAsyncIteration at the end, when everything has been given back."""
-        core = self._core
-        timeouts = core.options.timeouts
-        seconds, limit = timeouts.idle, "idle"
-        if self._deadline is not None:
-            left = max(0.0, self._deadline - anyio.current_time())
-            if seconds is None or left < seconds:
-                seconds, limit = left, "total"
-        elif core.is_watched(opened):
-            seconds = None
+        response = opened.response
         try:
-            return await opened.next(seconds)
-        except TimeoutError as error:
-            allowed = getattr(timeouts, limit)
+            while (piece := response.read_nowait()) is None:
+                await response.wait()
+        except RequestTimeoutError as error:
+            allowed = getattr(self._core.options.timeouts, error.timeout)
             within = "in time, by a limit of the transport" if allowed is None else f"within {allowed:g} s"
             raise RequestTimeoutError(
-                f"{self._request.name}: the file did not come {within} (Timeouts.{limit}), {self._so_far()}. "
-                f"Raise Timeouts.{limit} if it needs longer."
+                f"{self._request.name}: the file did not come {within} (Timeouts.{error.timeout}), {self._so_far()}. "
+                f"Raise Timeouts.{error.timeout} if it needs longer.",
+                timeout=error.timeout,
             ) from error
         except TransportError as error:
-            raise TransportError(f"{self._request.name}: {error}, {self._so_far()}. Ask for it again.") from error
+            raise TransportError(
+                f"{self._request.name}: the connection was lost ({error.reason}), {self._so_far()}. Ask for it again.",
+                reason=error.reason,
+            ) from error
+        if not piece:
+            self._open = None
+            await opened.aclose(reuse=True)
+            raise StopAsyncIteration
+        return piece
 
     def _so_far(self) -> str:
         of = "" if self.size is None else f" of {self.size}"

@@ -157,6 +157,7 @@ class Endpoint:
             conversation=arguments.get("conversation_id") if self.starts_chat else None,
             safe=self.safe,
             session=self.session,
+            chat=arguments["chat_id"] if "chat_id" in self.required else None,
         )
 
     @functools.cached_property
@@ -427,7 +428,7 @@ def _downloading(endpoint: Endpoint) -> Callable[..., Any]:
     async def call(self: Resource, **arguments: Any) -> Any:
         core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
         request = endpoint.request(arguments, user=endpoint.user(arguments, core))
-        return Download(core, request, *await core.fetch(request))
+        return Download(core, request, await core.fetch(request))
 
     return call
 

@@ -4,13 +4,24 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from coze_async.models._json import json_object, json_text
 
-__all__ = ["Envelope", "code_of", "content_type_of", "logid_of", "message_of", "open_envelope", "plain_text"]
+__all__ = [
+    "Envelope",
+    "code_of",
+    "content_type_of",
+    "length_of",
+    "logid_of",
+    "message_of",
+    "open_envelope",
+    "plain_text",
+    "redirect_of",
+]
 
-# A page that explains an error is short; more than this is not looked at.
-_MOST_OF_AN_ERROR = 1 << 20
+# A page that explains an error is short; more than this is not looked at, for a search in it may take quadratic time.
+_MOST_OF_A_PAGE = 4096
 
 
 class Envelope(NamedTuple):
@@ -59,7 +70,10 @@ def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> En
         is_json=is_json,
         payload=payload,
         code=code,
-        msg=message_of(facts) or ("" if is_json and not is_error else _page(status, headers, content)),
+        # Nobody asks what a server says that reports success.
+        msg=""
+        if code == 0 and not is_error
+        else message_of(facts) or ("" if is_json and not is_error else _page(status, headers, content)),
         logid=logid_of(headers, facts),
         debug_url=json_text(facts.get("debug_url")),
     )
@@ -68,8 +82,28 @@ def open_envelope(status: int, headers: Mapping[str, str], content: bytes) -> En
 def _page(status: int, headers: Mapping[str, str], content: bytes) -> str:
     """Return what an answer without a message says to a person."""
     if 300 <= status < 400:
-        return f"redirected to {headers.get('location', 'nowhere')}; set base_url to where the API really is"
-    return plain_text(content[:_MOST_OF_AN_ERROR].decode("utf-8", "replace"))
+        target = _without_user(headers.get("location", "nowhere"))
+        return f"redirected to {target}; set base_url to where the API really is"
+    return plain_text(content[:_MOST_OF_A_PAGE].decode("utf-8", "replace"))
+
+
+def redirect_of(status: int, headers: Mapping[str, str], base_url: str) -> str | None:
+    """Return the other server to which an answer redirects; None if it does not, or stays at its server."""
+    if not 300 <= status < 400:
+        return None
+    try:
+        target, here = urlsplit(urljoin(base_url, headers.get("location", ""))), urlsplit(base_url)
+        same = (target.scheme, target.hostname, target.port) == (here.scheme, here.hostname, here.port)
+    except ValueError:
+        return "an invalid URL"
+    return None if same else f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+
+
+def _without_user(url: str) -> str:
+    """Return a URL without the user name and password before an @."""
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def code_of(facts: Mapping[str, Any]) -> int | None:
@@ -93,6 +127,17 @@ def message_of(facts: Mapping[str, Any]) -> str:
 def content_type_of(headers: Mapping[str, str]) -> str:
     """Return the content type without its parameters, in lower case."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length of a body in bytes; None if there is none, or nonsense."""
+    length = headers.get("content-length", "").strip().lstrip("0") or "0"
+    # More digits than any file has: Python refuses to read thousands of them.
+    return (
+        int(length)
+        if "content-length" in headers and length.isascii() and length.isdecimal() and len(length) <= 18
+        else None
+    )
 
 
 def logid_of(headers: Mapping[str, str], facts: Mapping[str, Any] | None = None) -> str | None:

@@ -76,11 +76,13 @@ class TransportError(CozeError):
 
     Attributes:
         may_have_arrived: False if the server surely never saw the request, so that it is safe to send it again.
+        reason: What the layer beneath says, without secrets; empty for a time-out.
     """
 
-    def __init__(self, message: str, *, may_have_arrived: bool = True) -> None:
+    def __init__(self, message: str, *, may_have_arrived: bool = True, reason: str = "") -> None:
         super().__init__(message)
         self.may_have_arrived = may_have_arrived
+        self.reason = reason
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
@@ -88,11 +90,20 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
     Attributes:
         partial: What a stream had brought until then, None if it was no chat stream.
+        timeout: The field of `Timeouts` that was exceeded, such as "idle".
     """
 
-    def __init__(self, message: str, *, may_have_arrived: bool = True, partial: "ChatResult | None" = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        may_have_arrived: bool = True,
+        partial: "ChatResult | None" = None,
+        timeout: str = "",
+    ) -> None:
         super().__init__(message, may_have_arrived=may_have_arrived)
         self.partial = partial
+        self.timeout = timeout
 
 
 class APIError(CozeError):

@@ -7,27 +7,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from coze_async._errors import CozeError
+from coze_async._wire import OutgoingBody
+from coze_async.models._json import is_object, json_list, json_object
 
-__all__ = ["BodyReader", "Exchange", "Reply", "Request", "StreamedBody"]
-
-
-class BodyReader(Protocol):
-    """A body that is being read.
-
-    Attributes:
-        size: All its bytes; None if that is not known.
-    """
-
-    size: int | None
-
-    @property
-    def is_over(self) -> bool:
-        """True if the last piece was handed out."""
-        ...
-
-    async def next(self) -> bytes:
-        """Return the next piece; empty at the end."""
-        ...
+__all__ = ["Exchange", "Reply", "Request", "StreamedBody"]
 
 
 class StreamedBody(Protocol):
@@ -44,7 +27,7 @@ class StreamedBody(Protocol):
         """True if it was begun, and cannot be read again."""
         ...
 
-    def open(self) -> AbstractAsyncContextManager[BodyReader]:
+    def open(self) -> AbstractAsyncContextManager[OutgoingBody]:
         """Begin to read it; what it holds is closed when the block is left."""
         ...
 
@@ -66,6 +49,7 @@ class Request(NamedTuple):
         conversation: Where it starts a chat, one at a time; None for a new conversation, and for all else.
         safe: True if sending it twice does no more than sending it once.
         session: True for the routes that take a cookie instead of a token.
+        chat: The chat that it asks about, if it does.
     """
 
     method: str
@@ -78,6 +62,25 @@ class Request(NamedTuple):
     conversation: str | None = None
     safe: bool = False
     session: bool = False
+    chat: str | None = None
+
+    @property
+    def runs_workflow(self) -> bool:
+        """True if the answer comes when a workflow has done its work, which may take minutes."""
+        return not self.safe and self.kind in ("workflow", "chatflow")
+
+    def other_chat(self, payload: Any) -> str | None:
+        """Return the chat that an answer is about, if it is another one than was asked about."""
+        asked, data = self.chat, payload.get("data") if is_object(payload) else None
+        if is_object(data):
+            named = [data.get("id")] if "status" in data else []
+        else:
+            named = [json_object(item).get("chat_id") for item in json_list(data)]
+        for name in named:
+            # Real ids only: what a mock or a sample names says nothing.
+            if name != asked and _is_real(str(name)) and _is_real(asked or ""):
+                return str(name)
+        return None
 
     @property
     def name(self) -> str:
@@ -88,6 +91,11 @@ class Request(NamedTuple):
     def is_spent(self) -> bool:
         """True if the body was begun, and cannot be read again."""
         return self.body is not None and not isinstance(self.body, bytes) and self.body.is_spent
+
+
+def _is_real(chat: str) -> bool:
+    """True for an id as servers make them: a number of 19 digits."""
+    return len(chat) >= 16 and chat.isdecimal()
 
 
 class Reply(NamedTuple):
@@ -116,7 +124,7 @@ class Exchange:
         method: The HTTP verb.
         path: Below the base URL.
         attempt: From 1.
-        seconds: From sending until the answer was read; for a stream until its headers.
+        seconds: From sending until the answer was read; for a stream until its first event.
         status: The HTTP status, None if no answer came.
         code: Coze's number of an error, None if there was none.
         logid: What Coze support asks for.

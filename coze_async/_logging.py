@@ -26,9 +26,16 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return TOKEN.sub(_HIDDEN, text)
 
 
-def shortened(text: str, limit: int = 500) -> str:
-    """Return the beginning of a text, and how much was left out."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+def shortened(text: str, limit: int = 500, *, whole: int = 0) -> str:
+    """Return the beginning of a text, and how much was left out.
+
+    Args:
+        text: All of it, or its beginning.
+        limit: At most this many characters.
+        whole: How many the whole text has, if `text` is only its beginning.
+    """
+    left = max(len(text), whole) - limit
+    return text if left <= 0 else f"{text[:limit]}… ({left} more characters)"
 
 
 class _UrlGuard(logging.Filter):
@@ -58,8 +65,9 @@ _guard = _UrlGuard()
 
 
 def guard_httpx_log(host: str) -> None:
-    """See to it that what httpx logs about a host holds no query and no user name."""
+    """Keep the query and the user name out of what httpx and httpx2 log about a host."""
     _guard.hosts.add(host)
-    logger = logging.getLogger("httpx")
-    if _guard not in logger.filters:
-        logger.addFilter(_guard)
+    for name in ("httpx", "httpx2"):
+        logger = logging.getLogger(name)
+        if _guard not in logger.filters:
+            logger.addFilter(_guard)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from coze_async._errors import (
     APIError,
@@ -20,7 +21,7 @@ from coze_async._errors import (
     class_of,
 )
 
-__all__ = ["Budget", "Retry", "may_have_started", "may_repeat", "retry_after"]
+__all__ = ["Budget", "Retry", "Step", "may_have_started", "may_repeat", "next_step", "retry_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,75 @@ class Budget:
     def __init__(self, most: float) -> None:
         self._left = self._most = most
 
-    def spend(self) -> bool:
-        """Take one repeat; False if there is none left."""
-        if self._left < 1:
-            return False
+    @property
+    def has_any(self) -> bool:
+        """True if there is a repeat in store."""
+        return self._left >= 1
+
+    def spend(self) -> None:
+        """Take one repeat."""
         self._left -= 1
-        return True
 
     def answered(self) -> None:
         """Put a tenth of a repeat back, for a request that was answered."""
         self._left = min(self._most, self._left + 0.1)
+
+
+class Step(NamedTuple):
+    """How a call goes on after an attempt has failed.
+
+    Attributes:
+        wait: Seconds until the next attempt; None if there is none.
+        counts: True if the failure is one of `Retry.attempts`.
+        spends: True if the next attempt takes one from the budget.
+    """
+
+    wait: float | None
+    counts: bool = True
+    spends: bool = False
+
+
+_STOP = Step(None)
+
+
+def next_step(
+    policy: Retry,
+    error: CozeError,
+    *,
+    failures: int,
+    renewed: bool = False,
+    busy_for: float = 0.0,
+    safe: bool = False,
+    is_spent: bool = False,
+    has_budget: bool = True,
+) -> Step:
+    """Decide how a call goes on after an attempt has failed.
+
+    Args:
+        policy: The user's.
+        error: Why it failed.
+        failures: How many attempts have failed, this one included, but without those that do not count.
+        renewed: True if the credentials were refused and there are others now.
+        busy_for: Seconds since the conversation was first found busy.
+        safe: True if sending again does no harm; so it is while the login itself has not come about.
+        is_spent: True if the body cannot be read again.
+        has_budget: True if the client has repeats in store.
+    """
+    if is_spent:
+        return _STOP
+    if renewed:
+        # Refused before working: sent again at once, whatever the policy for repeats.
+        return Step(0.0, counts=False)
+    if isinstance(error, ConversationBusyError):
+        # Refused because of another chat: that is no attempt of ours.
+        return Step(policy.wait_while_busy(error, busy_for), counts=False)
+    if failures >= policy.attempts or not may_repeat(error, safe=safe):
+        return _STOP
+    if isinstance(error, APIError) and (error.retry_after or 0.0) > policy.max_retry_after:
+        return _STOP
+    # A refusal for the rate comes from a server that works; a failure draws on the budget.
+    spends = not isinstance(error, RateLimitError)
+    return Step(policy.wait(failures, error), spends=spends) if has_budget or not spends else _STOP
 
 
 def may_repeat(error: CozeError, *, safe: bool) -> bool:
@@ -158,10 +218,11 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     except ValueError:
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            # Zones may be absurd, and years out of range.
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     # `nan` and `inf` are floats too.
     return max(0.0, seconds) if seconds < float("inf") else None

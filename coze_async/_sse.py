@@ -15,9 +15,6 @@ One more departure from the standard, on purpose: a block with a name and no dat
 
 import re
 
-import httpx
-from httpx_sse import EventSource
-
 __all__ = ["Event", "EventReader"]
 
 _BOM = b"\xef\xbb\xbf"
@@ -37,19 +34,23 @@ class EventReader:
     Attributes:
         stray: The first lines that are no field of an event stream, up to 64 KiB: usually a JSON error or a page.
         seen: True once any byte came.
-        held: Bytes of an event that is not whole yet.
     """
 
-    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "held", "seen", "stray")
+    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "seen", "stray")
 
     def __init__(self) -> None:
-        self._pending: list[bytes] = []
+        # One buffer: an event that comes byte by byte would take fifty times its size in pieces.
+        self._pending = bytearray()
         self._id = b""
         self._skip_lf = False
         self._started = False
         self.seen = False
-        self.held = 0
         self.stray = b""
+
+    @property
+    def held(self) -> int:
+        """Bytes of an event that is not whole yet."""
+        return len(self._pending)
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that are whole with this chunk; none is held back that its blank line has ended."""
@@ -65,10 +66,8 @@ class EventReader:
             if event_id is not None:
                 self._id = event_id
             return [(name, data, self._id)]
-        if b"\n\n" not in chunk and not (pending and pending[-1].endswith(b"\n") and chunk.startswith(b"\n")):
-            if chunk:
-                pending.append(chunk)
-                self.held += len(chunk)
+        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and pending.endswith(b"\n")):
+            pending += chunk
             return []
         buffer = self._taken(chunk) if pending or not self._started else chunk
         events: list[Event] = []
@@ -88,13 +87,16 @@ class EventReader:
                 position += 1
             end = buffer.find(b"\n\n", position)
             if end < 0:
-                pending.append(buffer[position:])
-                self.held = size - position
+                pending += buffer[position:]
                 break
             events += self._unusual(buffer[position : end + 2])
             last_id = self._id
             position = end + 2
         return events
+
+    def drop(self) -> None:
+        """Forget what has come of an event that is not whole yet."""
+        self._pending.clear()
 
     def end(self) -> list[Event]:
         """Return the last event if its blank line never came."""
@@ -103,10 +105,9 @@ class EventReader:
 
     def _taken(self, chunk: bytes) -> bytes:
         """Return all that is pending and a chunk as one, without the byte order mark of the stream."""
-        self._pending.append(chunk)
-        taken = b"".join(self._pending)
+        self._pending += chunk
+        taken = bytes(self._pending)
         self._pending.clear()
-        self.held = 0
         if not self._started:
             self._started = True
             taken = taken.removeprefix(_BOM)
@@ -124,6 +125,9 @@ class EventReader:
         events: list[Event] = []
         for part in _parts(block):
             lines = part.split(b"\n")
+            if all(line.startswith(b":") or not line for line in lines):
+                # A comment: nothing but a sign of life.
+                continue
             fields = {line.partition(b":")[0] for line in lines if line}
             if not fields & {b"event", b"data", b"id", b"retry", b""} and len(self.stray) < _KEPT_STRAY:
                 self.stray = (self.stray + part)[:_KEPT_STRAY]
@@ -133,6 +137,10 @@ class EventReader:
             names = _values(lines, b"event")
             if b"data" not in fields and not (names and names[-1]):
                 continue
+            # Importing them takes a third of a program's start, and most programs never meet such a block.
+            import httpx
+            from httpx_sse import EventSource
+
             response = httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, content=part)
             events += [
                 (event.event.encode(), event.data.encode(), self._id) for event in EventSource(response).iter_sse()

@@ -1,20 +1,21 @@
 """Streams of typed events: iterate, close, collect.
 
-A stream sends nothing until its first step. Whoever leaves it early, by break, exception, cancellation or `aclose`,
-frees the connection, the user's slot and the memory at once; read to its end, the connection is used again.
+A stream sends nothing until its first step. Leaving it early, by break, exception, cancellation or `aclose`, frees the
+connection, the user's slot and the memory at once; read to its end, the connection is used again.
 """
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 import anyio
 
-from coze_async._connection import OpenStream
 from coze_async._core import Core
 from coze_async._envelope import code_of, logid_of, message_of
 from coze_async._errors import (
@@ -26,17 +27,36 @@ from coze_async._errors import (
     TransportError,
 )
 from coze_async._exchange import Request
+from coze_async._open_response import OpenResponse
 from coze_async._sse import Event, EventReader
+from coze_async._wire import Deadline, WireResponse
 from coze_async.models import ChatResult
 from coze_async.models._json import json_object, json_text
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "State"]
 
-# In bytes. A server that sends one without an end must not fill the memory; no event of a chat comes near.
-_LONGEST_EVENT = 64 << 20
+# How long the rest of a finished stream may take, in seconds; longer, and the connection is closed.
+_DRAINING = 1.0
 
 E = TypeVar("E")
 R = TypeVar("R")
+
+
+class State(Enum):
+    """What a stream does at the moment."""
+
+    NEW = auto()  # nothing was sent
+    OPENING = auto()  # sent, and no event has come
+    READING = auto()  # nobody waits; the next step reads on
+    WAITING = auto()  # a task waits for the next piece
+    ENDING = auto()  # its last event or an error was decoded; the next step acts on it
+    FINISHED = auto()  # read to its end
+    FAILED = auto()  # ended by an error, which `result` raises again
+    CLOSED = auto()  # left before its end
+
+
+_TAKEN = frozenset((State.OPENING, State.WAITING))
+_OVER = frozenset((State.FINISHED, State.FAILED, State.CLOSED))
 
 
 class EventStream(ABC, Generic[E, R]):
@@ -50,25 +70,19 @@ class EventStream(ABC, Generic[E, R]):
         self._core = core
         self._request = request
         self._slot = slot
+        self._state = State.NEW
+        # What ends the stream: raised behind the events before it, and by `result`.
+        self._error: Exception | None = None
         self._reader = EventReader()
-        # What came with one piece of the body. An error waits behind it.
+        # Events of one piece of the body that were not handed out yet.
         self._inbox: list[Event] = []
         self._advance: Callable[[], E | None] = partial(next, self._typed_events(self._decoder(), self._inbox), None)
-        self._has_news = False
-        self._error: Exception | None = None
         self._opening: anyio.CancelScope | None = None
-        self._open: OpenStream | None = None
+        self._open: OpenResponse | None = None
+        # That of `_open`; set as long as the state is READING or WAITING.
+        self._response: WireResponse
+        self._total: Deadline | None = None
         self._logid: str | None = None
-        self._failure: Exception | None = None
-        self._finished = False
-        self._closed = False
-        self._reading = False
-        self._has_event = False
-        self._arrival: Callable[[], Awaitable[object]] | None = None
-        self._is_timed = True
-        self._body_ended = False
-        self._total: float | None = None
-        self._limit = "idle"
 
     @property
     def logid(self) -> str | None:
@@ -76,7 +90,7 @@ class EventStream(ABC, Generic[E, R]):
         return self._logid
 
     def __aiter__(self) -> Self:
-        if self._finished or self._closed:
+        if self._state in _OVER:
             raise RuntimeError(
                 "This stream was already read to its end or closed. Ask for a new one, or keep what "
                 "`await stream.result()` returned."
@@ -89,45 +103,57 @@ class EventStream(ABC, Generic[E, R]):
 
     async def _next(self) -> E:
         """Read on until there is an event."""
-        if self._reading:
+        if self._state is not State.READING and self._state in _TAKEN:
             raise RuntimeError("This stream is being read by another task. Give each task a stream of its own.")
-        if self._finished or self._closed:
-            raise StopAsyncIteration
-        self._reading = True
         try:
-            while True:
-                # All of it was handed out: neither another task, while this one waits, nor a late step gets it again.
-                self._inbox.clear()
-                if self._has_news:
-                    self._has_news = False
-                    if self._error is not None:
-                        raise self._error
-                    if self._is_over():
-                        await self._finish()
-                        raise StopAsyncIteration
-                if (arrival := self._arrival) is None:
-                    self._inbox += await self._read()
-                else:
-                    # Only the socket is waited for, and nothing stands between it and the caller.
-                    await arrival()
-                    self._inbox += self._read_now()
-                event = self._advance()
+            if self._state is State.NEW:
+                event = await self._begin()
+                event = self._advance() if event is None else event
                 if event is not None:
-                    self._has_event = True
                     return event
-        except StopAsyncIteration:
-            raise
+            inbox = self._inbox
+            while self._state is State.READING:
+                response = self._response
+                # All of it was handed out: neither another task, while this one waits, nor a late step gets it again.
+                inbox.clear()
+                try:
+                    piece = response.read_nowait()
+                    if piece is None:
+                        self._state = State.WAITING
+                        await response.wait()
+                        if self._state is not State.WAITING:
+                            break
+                        self._state = State.READING
+                        if (piece := response.read_nowait()) is None:
+                            continue
+                except TransportError as error:
+                    self._break(error)
+                    continue
+                if self._total is not None and anyio.current_time() >= self._total.at:
+                    # What is here was not asked for in time.
+                    self._end(self._timed_out("total"))
+                    continue
+                inbox += self._reader.feed(piece) if piece else self._rest()
+                if (event := self._advance()) is not None:
+                    return event
+                self._check_held()
+            if self._state is State.ENDING:
+                if self._error is not None:
+                    raise self._error
+                await self._finish()
         except BaseException as error:
-            if self._closed and isinstance(error, CozeError):
+            if self._state is not State.CLOSED:
+                # Cancellation too: what the caller will not read any more must not stay open. It is not kept, though:
+                # raised once more, it would cancel another task.
+                self._error = error if isinstance(error, Exception) else None
+                await self.aclose()
+                if self._error is not None:
+                    self._state = State.FAILED
+            elif isinstance(error, CozeError):
                 # Another task has closed the stream under this one: that is no error, but the end.
                 raise StopAsyncIteration from None
-            # Cancellation too: what the caller will not read any more must not stay open. It is not kept, though:
-            # raised once more, it would cancel somebody else.
-            self._failure = error if isinstance(error, Exception) else None
-            await self.aclose()
             raise
-        finally:
-            self._reading = False
+        raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,17 +168,20 @@ class EventStream(ABC, Generic[E, R]):
 
         The server is not told: a chat goes on until it is cancelled.
         """
-        self._closed = True
+        if self._state not in _OVER:
+            self._state = State.CLOSED
         if self._opening is not None:
             self._opening.cancel()
         self._inbox.clear()
+        # An error that is kept holds this stream, and must not hold what came of an event without an end.
+        self._reader.drop()
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
 
     def __del__(self) -> None:
         # A constructor that failed has set nothing.
-        opened: OpenStream | None = getattr(self, "_open", None)
+        opened: OpenResponse | None = getattr(self, "_open", None)
         if opened is not None:
             opened.abandon()
 
@@ -163,156 +192,172 @@ class EventStream(ABC, Generic[E, R]):
             CozeError: the stream, the server or the chat failed, as in the iteration.
             RuntimeError: the stream was closed before its end.
         """
-        while not self._finished:
-            if self._failure is not None:
-                raise self._failure
-            if self._closed:
+        while self._state is not State.FINISHED:
+            if self._state is State.FAILED and self._error is not None:
+                raise self._error
+            if self._state is State.CLOSED:
                 raise RuntimeError("This stream was closed before its end, so there is no result.")
             with contextlib.suppress(StopAsyncIteration):
                 await anext(self)
         return self._collected()
 
-    async def _read(self) -> list[Event]:
-        """Wait for the next piece of the body and return the events that are whole with it."""
-        if self._closed:
-            # By another task. Beginning once more would start, and bill, a second chat.
-            raise StopAsyncIteration
-        if self._body_ended:
-            self._broken(None)
-        opened = self._open
-        if opened is None:
-            await self._begin()
-            return []
-        try:
-            if self._total is not None and anyio.current_time() >= self._total:
-                # Also if what follows is here: then it was not asked for in time.
-                self._limit = "total"
-                raise TimeoutError
-            piece = opened.taken()
-            if piece is None:
-                # A look at the clock costs more than a piece that is here.
-                piece = await opened.next(self._patience() if self._is_timed else None)
-        except (StopAsyncIteration, TimeoutError, TransportError) as error:
-            return self._ended_by(error)
-        return self._reader.feed(piece) or self._nothing_whole()
+    def _break(self, error: TransportError) -> None:
+        """End the stream when its body has ended by an error, which does not matter once all of worth has come."""
+        if self._is_complete():
+            self._end()
+            return
+        broken = self._broken_off(error)
+        broken.__cause__ = error
+        self._end(broken)
 
-    def _read_now(self) -> list[Event]:
-        """Return the events that are whole with what has come."""
-        if self._open is None:
-            # Closed by another task.
-            raise StopAsyncIteration
-        try:
-            piece = self._open.taken()
-        except (StopAsyncIteration, TimeoutError, TransportError) as error:
-            return self._ended_by(error)
-        return (piece and self._reader.feed(piece)) or self._nothing_whole()
+    def _rest(self) -> list[Event]:
+        """Return the last event of a body that has ended without its blank line; without one, end the stream."""
+        events = self._reader.end()
+        if not events and self._state is State.READING:
+            self._end(None if self._is_complete() else self._broken(None))
+        return events
 
-    def _nothing_whole(self) -> list[Event]:
-        """Return nothing, unless so much has come of one event that it cannot be one."""
-        held = self._reader.held
-        if held <= _LONGEST_EVENT:
-            return []
-        raise StreamProtocolError(
-            f"{self._request.name}: {held >> 20} MiB came without the blank line that ends an event{self._traced()}. "
-            f"Is base_url ({self._core.session.base_url}) a Coze API?",
-            logid=self.logid,
-        )
+    @property
+    def _is_closed(self) -> bool:
+        """True if the stream was left, maybe by another task while this one has waited."""
+        return self._state is State.CLOSED
 
-    def _ended_by(self, error: Exception) -> list[Event]:
-        """Return what is left when the body has ended, in whatever way; raise it if it matters."""
-        rest: list[Event] = []
-        if isinstance(error, StopAsyncIteration):
-            if self._closed:
-                # A new one: the error itself would hold this frame, and so itself and the stream.
-                raise StopAsyncIteration
-            rest = self._reader.end()
-        # What mattered may have come; then how the rest would have ended does not.
-        elif not self._is_complete():
-            if isinstance(error, TimeoutError):
-                raise self._timed_out() from error
-            self._broken(error)
-        self._body_ended = self._has_news = True
-        # Whatever is asked from now on, there is nothing to wait for.
-        self._arrival = None
-        return rest
+    async def _begin(self) -> E | None:
+        """Send the request, and return the first event; None if it is not handed out."""
+        self._state = State.OPENING
+        total = self._total = self._core.deadline()
+        events: list[E | None] = []
 
-    async def _begin(self) -> None:
-        total = self._core.options.timeouts.total
-        self._total = None if total is None else anyio.current_time() + total
-        with anyio.move_on_after(total) as self._opening:
-            opened = await self._core.open(self._request, slot=self._slot)
-            self._logid = opened.logid
-            if self._closed:
+        async def first(response: WireResponse) -> None:
+            events.append(await self._first(response))
+
+        with anyio.CancelScope(deadline=math.inf if total is None else total.at) as self._opening:
+            opened = await self._core.open(self._request, first, slot=self._slot, total=total)
+            if self._is_closed:
                 await opened.aclose()
             else:
-                self._open = opened
+                self._open, self._response = opened, opened.response
         scope, self._opening = self._opening, None
-        if self._closed:
+        if self._is_closed:
             raise StopAsyncIteration
-        if not scope.cancelled_caught:
+        if scope.cancelled_caught:
+            raise self._timed_out("total")
+        self._response.limit(idle=self._core.patience(self._request, streams=True).idle, until=total)
+        if self._state is State.OPENING:
+            self._state = State.READING
+        return events[-1]
+
+    async def _first(self, response: WireResponse) -> E | None:
+        """Return the first event; a refusal is raised, and may be followed by another attempt."""
+        self._logid = logid_of(response.headers)
+        self._reader = EventReader()
+        try:
+            while True:
+                piece = response.read_nowait()
+                if piece is None:
+                    await response.wait()
+                    continue
+                events = self._reader.feed(piece) if piece else self._reader.end()
+                for number, event in enumerate(events, 1):
+                    decoded = self._decoded(event)
+                    if decoded is not None or self._counts_heartbeats():
+                        # What came behind the last event does not belong to it, however the bytes were cut.
+                        self._inbox += [] if self._state is State.ENDING else events[number:]
+                        return decoded
+                if not piece:
+                    raise self._broken(None)
+                self._check_held()
+        except TransportError as error:
+            raise self._broken_off(error) from error
+
+    def _check_held(self) -> None:
+        """Refuse an event that never ends.
+
+        Raises:
+            StreamProtocolError: more has come of it than an answer may have.
+        """
+        most = self._core.session.max_body
+        if self._reader.held > most:
+            raise StreamProtocolError(
+                f"{self._request.name}: more than {most} bytes came without the blank line that ends an event"
+                f"{self._traced()}. Is base_url ({self._core.session.base_url}) a Coze API? "
+                "Allow larger events with AsyncCoze(max_body=…).",
+                logid=self.logid,
+            )
+
+    async def _finish(self) -> None:
+        """Read the rest so that the connection can be used again; nothing more is handed out."""
+        self._state = State.FINISHED
+        opened, self._open = self._open, None
+        if opened is None:
             return
-        self._limit = "total"
-        raise self._timed_out()
+        response, is_read = opened.response, False
+        try:
+            while (piece := response.read_nowait()) != b"":
+                if piece is None:
+                    response.limit(idle=None, until=Deadline(anyio.current_time() + _DRAINING, "idle"))
+                    await response.wait()
+            is_read = self._is_in_step()
+        except TransportError:
+            # What was wanted has been read; how the rest ends does not matter.
+            pass
+        finally:
+            await opened.aclose(reuse=is_read)
 
-    def _patience(self) -> float | None:
-        """Return how long the next piece may take, and remember which limit says so; None if the transport watches."""
-        core = self._core
-        timeouts = core.options.timeouts
-        self._limit = "idle"
-        if self._has_event and self._total is None and self._open is not None and core.is_watched(self._open):
-            # From now on.
-            self._is_timed = False
-            self._arrival = self._open.arrival
-            return None
-        now = anyio.current_time()
-        limits = {"idle": timeouts.idle, "total": None if self._total is None else self._total - now}
-        if not self._has_event and timeouts.first_event is not None and self._open is not None:
-            limits["first_event"] = self._open.started + timeouts.first_event - now
-        known = {name: max(0.0, seconds) for name, seconds in limits.items() if seconds is not None}
-        if not known:
-            return None
-        self._limit = min(known, key=known.__getitem__)
-        return known[self._limit]
+    def _end(self, error: Exception | None = None) -> None:
+        """Let the next step end the stream, by an error or well; called when the last event is decoded."""
+        self._state = State.ENDING
+        self._error = error
+        # What came behind the last event does not belong to it, however the bytes were cut.
+        self._inbox.clear()
 
-    def _timed_out(self) -> RequestTimeoutError:
-        seconds = getattr(self._core.options.timeouts, self._limit)
-        what = {"idle": "nothing came", "first_event": "no event came", "total": "the stream did not end"}[self._limit]
+    def _broken_off(self, error: TransportError) -> CozeError:
+        """Return what the end of a body by an error means."""
+        if isinstance(error, RequestTimeoutError):
+            return self._timed_out(error.timeout)
+        return self._broken(error)
+
+    def _timed_out(self, name: str) -> RequestTimeoutError:
+        patience = self._core.patience(self._request, streams=True)
+        name = patience.idle_name if name == "idle" else name
+        seconds = getattr(self._core.options.timeouts, name)
+        what = {"first_event": "no event came", "total": "the stream did not end"}.get(name, "nothing came")
         within = "in time, by a limit of the transport" if seconds is None else f"within {seconds:g} s"
         return RequestTimeoutError(
-            f"{self._request.name}: {what} {within} (Timeouts.{self._limit}){self._traced()}. "
-            f"The server may still be at work. Raise Timeouts.{self._limit} if it needs longer.",
+            f"{self._request.name}: {what} {within} (Timeouts.{name}){self._traced()}. "
+            f"The server may still be at work. Raise Timeouts.{name} if it needs longer.",
             partial=self._partial(),
+            timeout=name,
         )
 
-    def _broken(self, cause: Exception | None) -> NoReturn:
-        """Raise what the end of a body without a last event means."""
+    def _broken(self, cause: TransportError | None) -> CozeError:
+        """Return what the end of a body without a last event means."""
         stray = self._reader.stray
-        if not self._has_event and stray:
-            self._raise_stray(stray)
-        if self._core.session.is_closed:
+        if self._state is State.OPENING and stray:
+            return self._not_a_stream(stray)
+        if self._core.session.wire.is_closed:
             how = "the client was closed while the stream was being read"
         elif cause is not None:
-            how = str(cause)
+            how = f"the connection was lost ({cause.reason or type(cause).__name__})"
         elif not self._reader.seen:
             how = "the server sent an empty stream; Coze Studio does so when it fails before the run begins"
         else:
             how = "the body ended without its last event"
-        raise StreamInterruptedError(
+        return StreamInterruptedError(
             f"{self._request.name}: {how}, so the answer is not complete{self._traced()}. "
             "What came until then is in `.partial`. Asking again starts, and bills, a new run.",
             partial=self._partial(),
             logid=self.logid,
-        ) from cause
+        )
 
-    def _raise_stray(self, stray: bytes) -> NoReturn:
-        """Raise what a body says that is no event stream although its header says so."""
+    def _not_a_stream(self, stray: bytes) -> CozeError:
+        """Return what a body says that is no event stream although its header says so."""
         text = stray.decode("utf-8", "replace").strip()
         if facts := json_object(text):
-            raise self._refused(facts, text)
-        raise StreamProtocolError(
-            f"{self._request.name}: what came is no event stream: {self._core.redacted(text)}",
-            body=self._core.redacted(text),
-            logid=self.logid,
+            return self._refused(facts, text)
+        shown = self._core.redacted(text)
+        return StreamProtocolError(
+            f"{self._request.name}: the answer is no event stream: {shown}", body=shown, logid=self.logid
         )
 
     def _refused(self, facts: Mapping[str, Any], text: str) -> APIError:
@@ -339,14 +384,6 @@ class EventStream(ABC, Generic[E, R]):
             logid=self.logid,
         )
 
-    async def _finish(self) -> None:
-        """Read the rest so that the connection can be used again; nothing more is handed out."""
-        self._finished = True
-        opened, self._open = self._open, None
-        if opened is not None:
-            await opened.drain()
-        self._closed = True
-
     def _typed_events(self, decode: Callable[[Event], E | None], inbox: list[Event]) -> Iterator[E | None]:
         """Return what makes the typed events of the inbox, None when it is empty.
 
@@ -368,32 +405,30 @@ class EventStream(ABC, Generic[E, R]):
 
     def _next_decoded(self, event: Event) -> E | None:
         """Return the typed event; keep an error to be raised when all before it are handed out."""
-        self._has_news = True
-        decoded: E | None = None
         try:
-            decoded = self._decoded(event)
-        except Exception as error:  # noqa: BLE001 - raised from `_next`; from here it would end the decoder without a word
-            self._error = error
-        if self._error is not None or self._is_done():
-            # What came behind it does not belong to it, however the bytes were cut.
-            self._inbox.clear()
-        return decoded
+            return self._decoded(event)
+        except Exception as error:  # noqa: BLE001 - raised from `_next`; from here it would end the decoder silently
+            self._end(error)
+            return None
 
     @abstractmethod
     def _decoded(self, event: Event) -> E | None:
-        """Return the typed event, None for one that is not handed out; raise what the event reports."""
+        """Return the typed event, None for one that is not handed out; raise what the event reports.
 
-    @abstractmethod
-    def _is_done(self) -> bool:
-        """True when the last event has come."""
+        The last event calls `_end`.
+        """
+
+    def _counts_heartbeats(self) -> bool:
+        """True if an event that is not handed out is the first event of this stream all the same."""
+        return False
+
+    def _is_in_step(self) -> bool:
+        """True if what was read to its end is the answer to what was asked, as far as one can see."""
+        return True
 
     def _is_complete(self) -> bool:
         """True when nothing of worth is missing, although the last event has not come."""
         return False
-
-    def _is_over(self) -> bool:
-        """True when nothing more is to be read; raise what has failed."""
-        return self._is_done()
 
     @abstractmethod
     def _collected(self) -> R:

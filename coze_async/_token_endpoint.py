@@ -1,14 +1,14 @@
 """Where tokens are made: POST of JSON to a server, over a client's own connections or over new ones."""
 
+import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 import anyio
-import httpx
 
 from coze_async._config import Timeouts, checked_base_url
 from coze_async._envelope import Envelope, logid_of, open_envelope
@@ -16,18 +16,19 @@ from coze_async._errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
-    ConfigurationError,
     DecodeError,
-    RequestTimeoutError,
     ServerError,
-    TransportError,
     api_error,
 )
-from coze_async._logging import guard_httpx_log, redact, shortened
+from coze_async._logging import redact, shortened
 from coze_async._retry import retry_after
 from coze_async._token import OAuthToken
+from coze_async._wire import MAX_BODY, AutoWire, Deadline, WireRequest, WireResponse, read_whole, readable
 from coze_async.models._base import CozeModel, read_object
 from coze_async.models._json import is_object, json_object, json_text
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["TOKEN_PATH", "Granted", "TokenEndpoint", "oauth_word", "path_of", "token_endpoint"]
 
@@ -77,7 +78,7 @@ class TokenEndpoint:
 
     Args:
         base_url: The server.
-        client: Returns the HTTP client to use; asked at each request.
+        wire: Sends the requests.
         timeouts: How long to wait.
         headers: Sent with every request; a credential among them is not.
     """
@@ -85,7 +86,7 @@ class TokenEndpoint:
     def __init__(
         self,
         base_url: str,
-        client: Callable[[], httpx.AsyncClient],
+        wire: AutoWire,
         *,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
@@ -96,7 +97,7 @@ class TokenEndpoint:
         self.authority: str = parts.netloc
         self.skew: float | None = None
         """How far the server's clock is ahead of ours, by its last answer; None if it did not say."""
-        self._client = client
+        self._wire = wire
         self._timeouts = timeouts
         self._headers = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
 
@@ -109,10 +110,20 @@ class TokenEndpoint:
             DecodeError: what came holds no token.
         """
         payload = await self.post(path, body, bearer=bearer)
-        seconds = payload.get("expires_in")
-        if isinstance(seconds, int | float) and 0 < seconds < _FIRST_UNIX_TIME:
-            payload = {**payload, "expires_in": int(time.time() + (self.skew or 0.0) + seconds)}
+        if "expires_in" in payload:
+            payload = {**payload, "expires_in": self._expires_at(payload["expires_in"])}
         return Granted(self.read(OAuthToken, path, payload), self.skew)
+
+    def _expires_at(self, said: Any) -> int:
+        """Return when a token ends, in Unix seconds; 0 if the server says nothing sensible.
+
+        A token must not be lost for that: the one before may be void already.
+        """
+        try:
+            seconds = int(said)
+        except (ValueError, TypeError, OverflowError):
+            return 0
+        return int(time.time() + (self.skew or 0.0)) + seconds if 0 < seconds < _FIRST_UNIX_TIME else max(0, seconds)
 
     def read(self, model: type[M], path: str, payload: Mapping[str, Any]) -> M:
         """Return an answer as a model; the error shows nothing of it, for it may hold credentials."""
@@ -138,13 +149,13 @@ class TokenEndpoint:
             TransportError: no answer came.
             DecodeError: the answer is no JSON object.
         """
-        headers = {"Accept": "application/json", **self._headers}
+        headers = {"Accept": "application/json", "Content-Type": "application/json", **self._headers}
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
         hidden = [text for text in (bearer, *map(json_text, body.values())) if text]
-        response = await self._sent(path, body, headers, hidden)
+        response, content = await self._sent(path, body, headers, hidden)
         self.skew = _skew_of(response.headers)
-        envelope = open_envelope(response.status_code, response.headers, response.content)
+        envelope = open_envelope(response.status, response.headers, content)
         facts = json_object(envelope.payload)
         word = oauth_word(facts)
         # Some servers send a refusal with HTTP 200 and `error` alone (coze-js cabc1ec, auth).
@@ -154,7 +165,7 @@ class TokenEndpoint:
         answer = inner if is_object(inner) else facts
         if not answer:
             raise DecodeError(
-                f"POST {path} answered HTTP {response.status_code} without a JSON object. "
+                f"POST {path} answered HTTP {response.status} without a JSON object. "
                 f"Is base_url ({self.base_url}) a Coze API?",
                 logid=logid_of(response.headers, facts),
             )
@@ -162,39 +173,23 @@ class TokenEndpoint:
 
     async def _sent(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], hidden: list[str]
-    ) -> httpx.Response:
-        timeouts = self._timeouts
-        name = f"POST {path}"
-        limit = httpx.Timeout(connect=timeouts.connect, read=timeouts.idle, write=timeouts.write, pool=timeouts.pool)
+    ) -> tuple[WireResponse, bytes]:
+        self._wire.check()
+        idle = self._timeouts.idle
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        request = WireRequest(f"POST {path}", "POST", path, headers, content, is_safe=True, secrets=lambda: hidden)
+        head = None if idle is None else Deadline(anyio.current_time() + idle, "idle")
+        response = await self._wire.send(request, self._timeouts, head, None)
         try:
-            with anyio.move_on_after(timeouts.idle):
-                return await self._client().post(
-                    f"{self.base_url}{path}", json=dict(body), headers=dict(headers), timeout=limit,
-                    follow_redirects=False,
-                )  # fmt: skip
-        except httpx.TimeoutException as error:
-            raise RequestTimeoutError(
-                f"{name}: no answer in time from {self.base_url} ({type(error).__name__}). Check the network and the "
-                "base URL.",
-                may_have_arrived=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
-            ) from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
-            # Not chained: a header that cannot be sent is quoted in it.
-            reason = redact(str(error), hidden) or type(error).__name__
-        except httpx.HTTPError as error:
-            raise TransportError(
-                f"{name}: no answer from {self.base_url}: {redact(str(error), hidden) or type(error).__name__}. "
-                "Check the base URL, the network, and a proxy if there is one.",
-                may_have_arrived=not isinstance(error, httpx.ConnectError),
-            ) from error
-        else:
-            raise RequestTimeoutError(f"{name}: no answer within {timeouts.idle} s from {self.base_url}.")
-        raise ConfigurationError(f"{name} cannot be sent: {reason}. Check base_url ({self.base_url}) and headers.")
+            whole = await read_whole(readable(response, request.name), MAX_BODY)
+        except BaseException:
+            await response.aclose()
+            raise
+        await response.aclose(reuse=whole.is_whole and response.status < 300)
+        return response, whole.content
 
-    def _refused(
-        self, path: str, envelope: Envelope, word: str, response: httpx.Response, hidden: list[str]
-    ) -> APIError:
-        status, wait = response.status_code, retry_after(response.headers)
+    def _refused(self, path: str, envelope: Envelope, word: str, response: WireResponse, hidden: list[str]) -> APIError:
+        status, wait = response.status, retry_after(response.headers)
         said = shortened(redact(envelope.msg, hidden))
         known = _REFUSALS.get(word)
         if known is None:
@@ -234,7 +229,7 @@ def path_of(template: str, **ids: str) -> str:
 
 @asynccontextmanager
 async def token_endpoint(
-    base_url: str | None, transport: httpx.AsyncBaseTransport | None
+    base_url: str | None, transport: "httpx.AsyncBaseTransport | None"
 ) -> AsyncGenerator[TokenEndpoint]:
     """Reach a token endpoint without a client: connections are made when needed, and closed at the end.
 
@@ -242,40 +237,22 @@ async def token_endpoint(
         base_url: None reads COZE_API_BASE, else takes api.coze.cn.
         transport: Your own httpx transport; it stays open.
     """
-    made: list[httpx.AsyncClient] = []
-
-    def client() -> httpx.AsyncClient:
-        if not made:
-            made.append(httpx.AsyncClient(transport=None if transport is None else _Lent(transport)))
-        return made[0]
-
-    endpoint = TokenEndpoint(checked_base_url(base_url), client)
-    guard_httpx_log(endpoint.host)
+    named = checked_base_url(base_url)
+    wire = AutoWire(named, transport=transport, is_lent=True)
     try:
-        yield endpoint
+        yield TokenEndpoint(named, wire)
     finally:
-        for opened in made:
-            with anyio.CancelScope(shield=True):
-                await opened.aclose()
-
-
-class _Lent(httpx.AsyncBaseTransport):
-    """A transport that is used here and closed elsewhere."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._transport.handle_async_request(request)
+        with anyio.CancelScope(shield=True):
+            await wire.aclose()
 
 
 def _skew_of(headers: Mapping[str, str]) -> float | None:
     """Return how many seconds the server's clock is ahead of this machine's, by the header Date."""
     try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, OSError):
+        # Zones may be absurd, and years out of range.
         return None
-    return moment.timestamp() - time.time()
 
 
 def _joined(word: str, said: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO, Any, TypeAlias, cast
+from typing import IO, Any, Self, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
@@ -513,16 +513,21 @@ class FormReader:
         """True if the last piece was handed out: before that nothing can be made of the form."""
         return not self._around
 
-    async def next(self) -> bytes:
-        """Return the next piece; empty at the end.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next piece.
 
         Raises:
             ConfigurationError: the file is no longer what it was, or has become too large.
         """
         if len(self._around) == 1 and self._file is not None:
-            # Who asks for more has taken what there was before.
+            # Asking for more means that what there was before has been taken.
             if self._progress is not None and self._file.position:
                 self._progress(self._file.position, self._file.size)
             if piece := await self._file.next():
                 return piece
-        return self._around.pop() if self._around else b""
+        if not self._around:
+            raise StopAsyncIteration
+        return self._around.pop()

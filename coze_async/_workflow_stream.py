@@ -5,15 +5,25 @@ from typing import Self
 
 from coze_async._core import Core
 from coze_async._envelope import code_of, message_of
-from coze_async._errors import WorkflowError, explain
+from coze_async._errors import (
+    APIError,
+    AuthenticationError,
+    ConversationBusyError,
+    RateLimitError,
+    WorkflowError,
+    class_of,
+    explain,
+)
 from coze_async._exchange import Request
 from coze_async._sse import Event
-from coze_async._stream import EventStream
+from coze_async._stream import EventStream, State
 from coze_async.models import UnknownEvent, WorkflowDone, WorkflowEvent, WorkflowInterrupt, WorkflowMessage, WorkflowRun
 from coze_async.models._base import read_json
 from coze_async.models._json import json_object, json_text
 
 __all__ = ["WorkflowStream"]
+
+_REFUSALS = (RateLimitError, ConversationBusyError, AuthenticationError)
 
 
 class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
@@ -41,11 +51,9 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
                 self._messages.append(message)
                 return message
             if name == b"interrupt":
-                self._last = read_json(WorkflowInterrupt, _numbered(event))
-                return self._last
+                return self._ended_with(read_json(WorkflowInterrupt, _numbered(event)))
             if name == b"done":
-                self._last = read_json(WorkflowDone, _numbered(event))
-                return self._last
+                return self._ended_with(read_json(WorkflowDone, _numbered(event)))
         except ValueError as error:
             raise self._unreadable(event, error) from error
         if name == b"ping":
@@ -55,10 +63,13 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
             raise self._run_failed(text)
         return UnknownEvent(event=given_name.decode("utf-8", "replace"), data=text)
 
-    def _run_failed(self, text: str) -> WorkflowError:
+    def _run_failed(self, text: str) -> WorkflowError | APIError:
         """Return the error of an event: JSON on the clouds, plain text from a failure inside Coze Studio."""
         facts = json_object(text)
         code = code_of(facts)
+        if self._state is State.OPENING and issubclass(class_of(code, None), _REFUSALS):
+            # Nothing has run: it was refused as by a JSON answer, and waits and repeats like one.
+            return self._refused(facts, text)
         msg = self._core.redacted(message_of(facts) or ("" if facts else text.strip()))
         debug_url = json_text(facts.get("debug_url"))
         numbered = f" (code {code})" if code else ""
@@ -71,8 +82,14 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
             logid=self.logid,
         )
 
-    def _is_done(self) -> bool:
-        return self._last is not None
+    def _ended_with(self, last: WorkflowDone | WorkflowInterrupt) -> WorkflowDone | WorkflowInterrupt:
+        self._end()
+        self._last = last
+        return last
+
+    def _counts_heartbeats(self) -> bool:
+        # They come while a node works.
+        return True
 
     def _collected(self) -> WorkflowRun:
         last = self._last

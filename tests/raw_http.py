@@ -1,23 +1,50 @@
-"""A server that says what its script says, byte for byte, and a connection without a socket."""
+"""A server that says what its script says, byte for byte; a client of it; and a connection without a socket."""
 
 import asyncio
+import math
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import anyio
 import anyio.abc
-import httpx
+import anyio.lowlevel
 
-from coze_async._fast import FastTransport
-from coze_async._fast._answer import Answer
-from coze_async._fast._connection import Connection
-from coze_async._fast._tls import Tls
+from coze_async import CozeError, Timeouts
+from coze_async._wire import Deadline, WireRequest, WireResponse, readable
+from coze_async._wire._failures import WireError
+from coze_async._wire._fast import FastWire
+from coze_async._wire._fast._connection import Connection
+from coze_async._wire._fast._tls import Tls
+from coze_async._wire._fast._wire import FastResponse
 
-__all__ = ["OK", "Server", "Told", "Visitor", "Wire", "client", "no_context", "saying", "serving", "spoken"]
+__all__ = [
+    "FOREVER",
+    "OK",
+    "Answer",
+    "Client",
+    "OtherSide",
+    "Pieces",
+    "Server",
+    "Told",
+    "Visitor",
+    "closed",
+    "looped",
+    "next_piece",
+    "no_context",
+    "receive",
+    "response_on",
+    "rest_of",
+    "saying",
+    "serving",
+    "spoken",
+    "unconnected",
+]
 
 OK = b"HTTP/1.1 200 OK\r\n"
+# Virtual time overtakes what threads do.
+FOREVER = Timeouts(connect=None, first_event=None, idle=None, workflow=None, write=None, pool=None)
 Script = Callable[["Visitor"], Awaitable[None]]
 
 
@@ -26,14 +53,112 @@ def no_context() -> Any:
     raise AssertionError("certificates were read for plain HTTP")
 
 
-def client(
-    limits: httpx.Limits | None = None,
-    *,
-    context: Callable[[], ssl.SSLContext] = no_context,
-    timeout: httpx.Timeout | None = None,
-) -> httpx.AsyncClient:
-    """httpx's client over the transport; without time-outs, for virtual time overtakes what threads do."""
-    return httpx.AsyncClient(transport=FastTransport(limits or httpx.Limits(), context), timeout=timeout)
+async def looped() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(20):
+        await anyio.lowlevel.checkpoint()
+
+
+# --- a client ---------------------------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8")
+
+
+class Pieces:
+    """A request body that is read while it is sent."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], size: int | None = None) -> None:
+        self.size = size
+        self.is_over = False
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            self.is_over = True
+            raise
+
+
+class Client:
+    """Uses a `FastWire` as the library does; without time-outs, unless a test gives some.
+
+    Attributes:
+        wire: The wire.
+    """
+
+    def __init__(self, url: str, *, context: Callable[[], ssl.SSLContext] = no_context) -> None:
+        self.wire = FastWire(url, context)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.wire.aclose()
+
+    async def send(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        *,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        size: int | None = None,
+        timeouts: Timeouts = FOREVER,
+        head: Deadline | None = None,
+        total: Deadline | None = None,
+    ) -> WireResponse:
+        """Return an answer whose body is still to be read."""
+        body = content if content is None or isinstance(content, bytes) else Pieces(content, size)
+        return await self.wire.send(WireRequest(f"{method} {target}", method, target, {}, body), timeouts, head, total)
+
+    async def get(self, target: str = "/", *, timeouts: Timeouts = FOREVER) -> Answer:
+        return await self._whole(await self.send("GET", target, timeouts=timeouts))
+
+    async def post(
+        self, content: bytes | AsyncIterator[bytes], *, size: int | None = None, timeouts: Timeouts = FOREVER
+    ) -> Answer:
+        return await self._whole(await self.send("POST", content=content, size=size, timeouts=timeouts))
+
+    async def _whole(self, response: WireResponse) -> Answer:
+        """Read a body to its end, unpacked; only then the connection is used again."""
+        is_read = False
+        try:
+            content = await rest_of(readable(response, "a request"))
+            is_read = True
+        finally:
+            await response.aclose(reuse=is_read)
+        return Answer(response.status, response.headers, content)
+
+
+async def next_piece(response: WireResponse) -> bytes:
+    """Return the next piece of a body, b"" at its end."""
+    while (piece := response.read_nowait()) is None:
+        await response.wait()
+    return piece
+
+
+async def rest_of(response: WireResponse) -> bytes:
+    """Return what is left of a body."""
+    pieces: list[bytes] = []
+    while piece := await next_piece(response):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+# --- a server ---------------------------------------------------------------------------------------------------------
 
 
 class Visitor:
@@ -130,17 +255,38 @@ def saying(*answers: bytes) -> Script:
     return script
 
 
-class Wire(asyncio.Transport):
-    """A connection's other side without a socket: what is written is kept."""
+async def closed(server: Server, count: int) -> None:
+    """Wait until so many connections are closed."""
+    with anyio.fail_after(60):
+        while server.closed < count:
+            await anyio.lowlevel.checkpoint()
+
+
+# --- a connection without a socket ------------------------------------------------------------------------------------
+
+
+class OtherSide(asyncio.Transport):
+    """A connection's other side without a socket: what is written is kept.
+
+    Attributes:
+        written: What was written.
+        unsent: How many bytes of it wait for the peer.
+        reads: False while the connection takes nothing.
+        is_open: False once it is closed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
+        self.unsent = 0
         self.reads = True
         self.is_open = True
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -182,8 +328,13 @@ def unconnected(
     tls: Tls | None = None,
 ) -> Connection:
     """Return a connection without a socket."""
-    origin, buffer = ("http", "a", 80, "a"), memoryview(bytearray(262144))
-    return Connection(origin, asyncio.get_running_loop(), buffer, freed=freed, lost=lost, tls=tls)
+    return Connection(asyncio.get_running_loop(), memoryview(bytearray(262144)), freed=freed, lost=lost, tls=tls)
+
+
+def response_on(connection: Connection, timeouts: Timeouts = FOREVER) -> FastResponse:
+    """Return the response whose head has come."""
+    request = WireRequest("GET /", "GET", "/", {})
+    return FastResponse(connection, FastWire("http://a.example", no_context), request, timeouts, None)
 
 
 def receive(connection: Connection, data: bytes) -> None:
@@ -203,24 +354,26 @@ async def spoken(chunks: Sequence[bytes], method: bytes = b"GET", ends: bool = T
     kept: list[Connection] = []
     outcome = Told()
     connection = unconnected(freed=kept.append)
-    wire = Wire()
-    connection.connection_made(wire)
+    other = OtherSide()
+    connection.connection_made(other)
     connection.begin(method, b"")
 
     for chunk in chunks:
-        if wire.is_open:
+        if other.is_open:
             receive(connection, chunk)
-    if ends and wire.is_open:
+    if ends and other.is_open:
         connection.eof_received()
         connection.connection_lost(None)
     try:
-        await connection.answered(None)
+        await connection.answered(math.inf)
         outcome.status, outcome.reason, outcome.headers = connection.status, connection.reason, connection.headers
-        answer = Answer(connection, None)
-        async for piece in answer:
+        response = response_on(connection)
+        while piece := await next_piece(response):
             outcome.body += piece
-    except httpx.TransportError as error:
+    except (WireError, CozeError) as error:
         outcome.error = error
         connection.close()
+    else:
+        await response.aclose(reuse=True)
     outcome.is_kept = bool(kept)
     return outcome

@@ -37,7 +37,7 @@ def told(event: Event) -> object:
     stream._inbox[:] = [BEFORE, event]
     events = [*iter(stream._advance, None)]
     assert type(events[0]) is ChatCreated
-    failures = [str(error) for error in (stream._error, stream._failed) if error]
+    failures = str(stream._error)
     return [(type(each), each.model_dump()) for each in events], stream._collected().model_dump(), failures
 
 

@@ -33,8 +33,8 @@ from coze_async import (
     Timeouts,
     TokenAuth,
     TransportError,
-    _session,
 )
+from coze_async._wire import _auto  # pyright: ignore[reportPrivateUsage]
 from coze_async.emulator import Emulator
 
 URL = "http://coze.example"
@@ -112,12 +112,12 @@ def test_a_first_chat_loads_no_more_than_it_needs() -> None:
     done = subprocess.run([sys.executable, "-c", FIRST_CHAT], capture_output=True, text=True, check=False, env=env)
     text, loaded, late, built = (line.split() for line in done.stdout.splitlines() or [done.stderr])
     assert text == ["Hi"]
-    assert "coze_async._fast._connection" in loaded
+    assert "coze_async._wire._fast._connection" in loaded
     # Entering the client has done it all.
     assert not late
     assert built == ["True"]
     # httpcore alone loads trio and its friends, which take as long as all of this package.
-    needless = {"httpcore", "trio", "starlette", "cryptography", "redis"}
+    needless = {"httpx", "httpx_sse", "httpcore", "trio", "starlette", "cryptography", "redis"}
     needless |= {f"coze_async.{name}" for name in ("_batch", "_pages", "_upload")}
     assert not needless & {*loaded}
 
@@ -160,7 +160,7 @@ async def test_certificates_of_the_environment_that_cannot_be_read_are_said_by_t
         monkeypatch.delenv(name, raising=False)
     file = tmp_path / "ca.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    _auto._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
     # asyncio reads them in a thread, which virtual time would overtake.
     unlimited = Timeouts(connect=None, idle=None, pool=None)
     async with AsyncCoze("pat_x", base_url="https://127.0.0.1:9", timeouts=unlimited, retry=Retry.none()) as coze:
@@ -173,7 +173,7 @@ async def test_certificates_of_the_environment_that_cannot_be_read_are_said_by_t
         # It is looked at anew.
         with pytest.raises(TransportError, match="no connection"):
             await retrieve(coze)
-    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    _auto._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_entering_reads_the_certificates_once_for_all_clients(
@@ -182,14 +182,14 @@ async def test_entering_reads_the_certificates_once_for_all_clients(
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     read: list[ssl.SSLContext] = []
-    original = httpx.create_ssl_context
+    original = ssl.create_default_context
 
-    def counting() -> ssl.SSLContext:
-        read.append(original())
+    def counting(**given: Any) -> ssl.SSLContext:
+        read.append(original(**given))
         return read[-1]
 
-    monkeypatch.setattr(httpx, "create_ssl_context", counting)
-    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(ssl, "create_default_context", counting)
+    _auto._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
     async with AsyncCoze("pat_x", base_url="http://127.0.0.1:9"):
         assert not read
     for _ in range(2):
@@ -202,7 +202,7 @@ async def test_entering_reads_the_certificates_once_for_all_clients(
         with pytest.raises(TransportError, match="no connection"):
             await retrieve(coze)
     assert len(read) == 1
-    _session._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    _auto._certificates.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_client_of_another_event_loop_is_not_used_when_no_new_one_can_be_made(

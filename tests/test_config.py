@@ -113,7 +113,9 @@ def test_no_text_breaks_the_check_in_any_other_way(text: str, scheme: str) -> No
 
 
 def test_the_time_outs_are_those_of_the_contract() -> None:
-    assert Timeouts() == Timeouts(connect=5.0, first_event=60.0, idle=120.0, total=None, write=30.0, pool=30.0)
+    assert Timeouts() == Timeouts(
+        connect=5.0, first_event=60.0, idle=210.0, workflow=600.0, total=None, write=30.0, pool=30.0
+    )
 
 
 @pytest.mark.parametrize("name", ["connect", "first_event", "idle", "total", "write", "pool"])
@@ -158,6 +160,7 @@ def test_the_signature_of_the_client_shows_the_defaults() -> None:
     defaults = {name: parameter.default for name, parameter in inspect.signature(AsyncCoze).parameters.items()}
     assert list(defaults) == [
         "auth", "base_url", "timeouts", "retry", "limits", "limiter", "http_client", "transport", "headers", "observe",
+        "max_body",
     ]  # fmt: skip
     assert (defaults["timeouts"], defaults["retry"], defaults["limits"]) == (Timeouts(), Retry(), Limits())
 

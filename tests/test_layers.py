@@ -23,7 +23,6 @@ ROWS: list[set[str]] = [
         "_limits",
         "_logging",
         "_envelope",
-        "_exchange",
         "_encoding",
         "_multipart",
         "_pages",
@@ -33,8 +32,9 @@ ROWS: list[set[str]] = [
     {"_limits_gates", "_redis"},
     {"_limits_redis", "_queue"},
     {"_config", "_token", "_recording", "_masking"},
-    {"_token_endpoint", "_token_store", "_recorder", "_body"},
-    {"_auth", "_connection", "_replay", "_fast"},
+    {"_wire"},
+    {"_exchange", "_open_response", "_token_endpoint", "_token_store", "_recorder"},
+    {"_auth", "_replay"},
     {"_oauth", "_jwt", "_session", "_upload"},
     {"_core"},
     {"_oauth_config"},
@@ -54,20 +54,9 @@ ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 # Beside the rows: a server of its own, which shares the data and the errors with the client and nothing else.
 EMULATOR_USES = {"emulator", "models", "_errors"}
 
-MAY_USE_HTTPX = {
-    "_core",
-    "_body",
-    "_connection",
-    "_session",
-    "_token_endpoint",
-    "_sse",
-    "_config",
-    "_recorder",
-    "_replay",
-    "_fast",
-}
-# The one optional fast transport stands on asyncio itself, and on what httpx's own transport is made of.
-THE_FAST_TRANSPORT = "_fast"
+MAY_USE_HTTPX = {"_wire", "_sse", "_recorder", "_replay"}
+# The one place that stands on asyncio itself, and on what httpx's own transport is made of.
+THE_FAST_WIRE = "_wire/_fast/"
 # Values and plain functions: what has no time and no tasks cannot wait (design, principle 3).
 WITHOUT_IO = {
     "_codes",
@@ -172,7 +161,7 @@ def test_imports_point_down(source: Source) -> None:
         return
     # The command line and the fixtures offer the emulator; nothing else knows it.
     used = source.used_units - ({"emulator"} if source.unit in ("cli", "pytest_plugin") else set())
-    own = {source.unit} if source.unit in ("models", "resources", "cli", "_fast") else set[str]()
+    own = {source.unit} if source.unit in ("models", "resources", "cli", "_wire") else set[str]()
     upwards = {unit for unit in used - own if ROW_OF[unit] >= ROW_OF[source.unit]}
     assert not upwards, f"{source.name} imports {upwards} from its own row or from above"
 
@@ -181,7 +170,7 @@ def test_imports_point_down(source: Source) -> None:
 def test_only_anyio_is_used_for_what_waits(source: Source) -> None:
     modules = {entry.module.partition(".")[0] for entry in source.imports}
     assert not modules & (
-        {"asyncio", "trio", "sniffio"} - ({"asyncio"} if source.unit == THE_FAST_TRANSPORT else set())
+        {"asyncio", "trio", "sniffio"} - ({"asyncio"} if source.name.startswith(THE_FAST_WIRE) else set())
     )
     if source.unit in WITHOUT_IO:
         assert "anyio" not in modules
@@ -194,7 +183,7 @@ def test_httpx_is_known_only_where_bytes_leave_and_arrive(source: Source) -> Non
         assert "httpx" not in modules
     if source.unit != "_sse":
         assert "httpx_sse" not in modules
-    if source.unit != THE_FAST_TRANSPORT:
+    if not source.name.startswith(THE_FAST_WIRE):
         assert not modules & {"httpcore", "h11", "httptools"}
 
 

@@ -419,9 +419,9 @@ async def test_an_endpoint_that_is_silent_is_not_waited_for_for_ever() -> None:
             await anyio.sleep_forever()
             raise AssertionError
 
-    with pytest.raises(RequestTimeoutError, match=r"no answer within 120\.0 s"):
+    with pytest.raises(RequestTimeoutError, match=r"no answer within 210 s \(Timeouts.idle\)"):
         await DeviceOAuth("app", base_url="http://coze.example", transport=Silent()).refresh("czr_x")
-    assert anyio.current_time() == pytest.approx(120)
+    assert anyio.current_time() == pytest.approx(210)
 
 
 async def test_a_secret_that_is_echoed_is_taken_out() -> None:
@@ -519,7 +519,7 @@ async def test_a_token_that_cannot_be_replaced_early_is_used_on_and_the_next_try
         await said(coze)
         assert paths(emulator)[-2:] == ["token", "chat"]
         await anyio.sleep(30)
-        with pytest.raises(TransportError, match="oauth2/token: no answer"):
+        with pytest.raises(TransportError, match="oauth2/token: no connection"):
             await said(coze)
         assert paths(emulator)[-1] == "token"
         emulator.heal()

@@ -4,6 +4,7 @@ import copy
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from coze_async import (
     ConversationBusyError,
     CozeError,
     DecodeError,
+    Exchange,
     Limits,
     NotFoundError,
     PollTimeoutError,
@@ -36,7 +38,7 @@ from coze_async import (
     TransportError,
     WorkflowError,
 )
-from coze_async._retry import Budget, may_have_started, may_repeat, retry_after
+from coze_async._retry import Budget, may_have_started, may_repeat, next_step, retry_after
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -400,16 +402,25 @@ async def test_a_server_that_is_down_is_not_asked_three_times_by_everybody() -> 
 
 async def test_answers_fill_the_budget_again_a_tenth_each() -> None:
     budget = Budget(2)
-    assert [budget.spend() for _ in range(3)] == [True, True, False]
+
+    def spent() -> int:
+        """Return how many there were, when all are spent."""
+        count = 0
+        while budget.has_any:
+            budget.spend()
+            count += 1
+        return count
+
+    assert spent() == 2
     for _ in range(9):
         budget.answered()
-    assert not budget.spend()
+    assert spent() == 0
     budget.answered()
     budget.answered()
-    assert budget.spend()
+    assert spent() == 1
     for _ in range(1000):
         budget.answered()
-    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    assert spent() == 2
 
 
 async def test_a_refusal_for_the_rate_draws_nothing_from_the_budget() -> None:
@@ -435,3 +446,85 @@ def test_negative_seconds_and_budgets_are_refused(field: str) -> None:
 def test_waits_that_shrink_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="a factor of 1 or more"):
         Retry(factor=0.5)
+
+
+# --- the decision -----------------------------------------------------------------------------------------------------
+
+RATE = RateLimitError("slow down", code=4013)
+LATER = RateLimitError("slow down", code=4013, retry_after=7.0)
+MUCH_LATER = RateLimitError("slow down", code=4013, retry_after=61.0)
+BUSY = ConversationBusyError("occupied", code=4016)
+BUSY_FOR = ConversationBusyError("occupied", code=4016, retry_after=3.0)
+DOWN = ServerError("down", status=503)
+LOST = TransportError("lost", may_have_arrived=True)
+UNSENT = TransportError("no connection", may_have_arrived=False)
+REFUSED = AuthenticationError("no", code=4100)
+WRONG = BadRequestError("no", code=4000)
+
+# The error, what is known, and: the least and the longest wait (None: no further attempt), whether it counts as an
+# attempt, whether it draws on the budget.
+STEPS: list[tuple[CozeError, dict[str, Any], tuple[float, float] | None, bool, bool]] = [
+    (RATE, {}, (0.0, 0.5), True, False),
+    (RATE, {"failures": 2}, (0.0, 1.0), True, False),
+    (RATE, {"failures": 3}, None, True, False),
+    (RATE, {"has_budget": False}, (0.0, 0.5), True, False),
+    (LATER, {}, (7.0, 7.5), True, False),
+    (MUCH_LATER, {}, None, True, False),
+    (DOWN, {"safe": True}, (0.0, 0.5), True, True),
+    (DOWN, {"safe": True, "has_budget": False}, None, True, False),
+    (DOWN, {"safe": False}, None, True, False),
+    (LOST, {"safe": True}, (0.0, 0.5), True, True),
+    (LOST, {"safe": False}, None, True, False),
+    (UNSENT, {"safe": False}, (0.0, 0.5), True, True),
+    (UNSENT, {"failures": 3}, None, True, False),
+    (UNSENT, {"is_spent": True}, None, True, False),
+    (WRONG, {"safe": True}, None, True, False),
+    (REFUSED, {}, None, True, False),
+    (REFUSED, {"renewed": True}, (0.0, 0.0), False, False),
+    (REFUSED, {"renewed": True, "failures": 9, "has_budget": False}, (0.0, 0.0), False, False),
+    (REFUSED, {"renewed": True, "is_spent": True}, None, True, False),
+    (BUSY, {}, (1.0, 1.0), False, False),
+    (BUSY, {"failures": 9, "has_budget": False}, (1.0, 1.0), False, False),
+    (BUSY, {"busy_for": 4.0}, (3.0, 3.0), False, False),
+    (BUSY, {"busy_for": 20.0}, (5.0, 5.0), False, False),
+    (BUSY, {"busy_for": 58.0}, (2.0, 2.0), False, False),
+    (BUSY, {"busy_for": 60.0}, None, False, False),
+    (BUSY_FOR, {"busy_for": 20.0}, (3.0, 3.0), False, False),
+    (BUSY, {"is_spent": True}, None, True, False),
+]
+
+
+@pytest.mark.parametrize(("error", "known", "wait", "counts", "spends"), STEPS)
+def test_how_a_call_goes_on_after_a_failure(
+    error: CozeError, known: dict[str, Any], wait: tuple[float, float] | None, counts: bool, spends: bool
+) -> None:
+    for _ in range(20):
+        facts: dict[str, Any] = {"failures": 1, **known}
+        step = next_step(Retry(), error, **facts)
+        if wait is None:
+            assert step.wait is None
+        else:
+            assert step.wait is not None
+            assert wait[0] <= step.wait <= wait[1]
+        assert (step.counts, step.spends) == (counts, spends)
+
+
+@pytest.mark.parametrize("busy", [1, 5])
+async def test_attempts_are_counted_from_the_first_after_a_chat_of_somebody_else(busy: int) -> None:
+    """What was refused because of another chat is no attempt of ours, and none of it is lost."""
+    seen: list[Exchange] = []
+    rate = refusal(4013)
+    transport = Answers(*[refusal(4016)] * busy, rate, rate, rate, refusal(4000))
+    coze = AsyncCoze("pat_x", transport=transport, observe=seen.append)
+    with pytest.raises(RateLimitError):
+        await coze.chat.create("Hi", bot_id="b", user_id="u")
+    assert [each.attempt for each in seen] == [1] * busy + [1, 2, 3]
+
+
+async def test_a_busy_conversation_is_waited_for_no_longer_in_all_whatever_comes_between() -> None:
+    busy = refusal(4016)
+    transport = Answers(*[busy] * 3, refusal(4013), busy)
+    coze = AsyncCoze("pat_x", transport=transport, retry=Retry(attempts=2, busy_timeout=6.0, initial=0.0))
+    with pytest.raises(ConversationBusyError):
+        await coze.chat.create("Hi", bot_id="b", user_id="u")
+    assert transport.times[-1] - transport.times[0] == pytest.approx(6.0)

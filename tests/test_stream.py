@@ -35,7 +35,6 @@ from coze_async import (
     Timeouts,
     UnknownEvent,
     WorkflowDone,
-    _stream,
 )
 from coze_async.emulator import Answer, Emulator, Script
 
@@ -418,20 +417,21 @@ async def test_data_that_is_no_json_names_the_event() -> None:
 
 @pytest.mark.parametrize("before", [[], [CREATED, piece("Hi")]])
 async def test_an_event_without_an_end_does_not_fill_the_memory(before: list[bytes]) -> None:
-    megabyte = b"y" * (1 << 20)
-    served = Served(stream_of(*before, b"event:done\ndata:", *[megabyte] * 64, endless=True))
+    pieces = [b"y" * (1 << 16)] * 64
+    served = Served(stream_of(*before, b"event:done\ndata:", *pieces, endless=True), max_body=1 << 20)
     with anyio.fail_after(10):
-        with pytest.raises(StreamProtocolError, match=r"64 MiB came without the blank line.*a Coze API"):
+        with pytest.raises(
+            StreamProtocolError, match=r"more than 1048576 bytes came without the blank line.*a Coze API.*max_body"
+        ):
             await served.stream().result()
     assert served.is_free
 
 
-async def test_long_events_that_have_an_end_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_events_that_have_an_end_are_read() -> None:
     # Of one event: what came of those before it does not count.
-    monkeypatch.setattr(_stream, "_LONGEST_EVENT", 1 << 20)
     text = "y" * (1 << 20)
     halves = [piece(text)[: 1 << 19], piece(text)[1 << 19 :]]
-    served = Served(stream_of(CREATED, *halves * 3, COMPLETED, DONE))
+    served = Served(stream_of(CREATED, *halves * 3, COMPLETED, DONE), max_body=1 << 20)
     assert (await served.stream().result()).text == text * 3
 
 

@@ -1,11 +1,11 @@
-"""The fast transport stands on asyncio: its tests run there, on the virtual clock, and on no other backend."""
+"""The fast wire stands on asyncio: its tests run there, on the virtual clock, and on no other backend."""
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import VirtualLoop
 
-from coze_async._fast import _connection, _parser
+from coze_async._wire._fast import _connection, _parser
 
 if TYPE_CHECKING:
     from authority import Authority

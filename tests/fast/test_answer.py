@@ -74,15 +74,19 @@ async def read(stream: ChatStream, times: list[float]) -> None:
         times.append(anyio.current_time())
 
 
-@pytest.mark.parametrize("total", [None, 50.0])
-async def test_nothing_but_the_socket_is_waited_for_where_nothing_else_limits_the_time(total: float | None) -> None:
+@pytest.mark.parametrize(
+    ("total", "name", "end"), [(None, "idle", 3.0 + 5.0), (50.0, "idle", 3.0 + 5.0), (2.5, "total", 2.5)]
+)
+async def test_the_limit_that_is_over_first_ends_a_stream(total: float | None, name: str, end: float) -> None:
     async with answering(*[chunk(PIECE)] * 4, hangs=True) as coze:
-        timeouts = dataclasses.replace(PATIENCE, total=total)
-        stream = stream_of(coze.with_options(timeouts=timeouts))
-        for _ in range(3):
-            await anext(stream)
-        assert (stream._arrival is None) == (total is not None)  # pyright: ignore[reportPrivateUsage]
-        await stream.aclose()
+        began = anyio.current_time()
+        stream = stream_of(coze.with_options(timeouts=dataclasses.replace(PATIENCE, total=total)))
+        times: list[float] = []
+        with pytest.raises(RequestTimeoutError) as caught:
+            await read(stream, times)
+        assert caught.value.timeout == name
+        assert anyio.current_time() - began == pytest.approx(end, abs=0.5)
+        assert len(times) == (3 if name == "total" else 4)
 
 
 @pytest.mark.parametrize("last", [OVER + DONE, OVER, OVER.rstrip(b"\n"), DONE.rstrip(b"\n")])
@@ -106,7 +110,7 @@ async def test_how_the_rest_ends_does_not_matter_behind_the_end_of_the_chat(end:
     [
         (LAST_CHUNK, True, StreamInterruptedError, "ended without its last event"),
         (b"", False, StreamInterruptedError, "incomplete chunked read"),
-        (NO_HTTP, True, StreamInterruptedError, "no HTTP"),
+        (NO_HTTP, True, StreamInterruptedError, "invalid HTTP"),
         (b"", True, RequestTimeoutError, r"nothing came within 5 s \(Timeouts.idle\)"),
     ],
 )
@@ -201,5 +205,7 @@ async def test_whoever_ends_a_stream_that_waits_for_the_socket_frees_all_of_it(h
             assert known() is None
         finally:
             gc.enable()
-        limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
-        assert limiter._places == {}
+        # The user's only place in the limits is free, and so is the way to the server.
+        with anyio.fail_after(5.0):
+            async with stream_of(coze) as another:
+                await anext(another)

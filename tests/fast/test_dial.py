@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from coze_async._fast import _dial
+from coze_async._wire._fast import _dial
 
 V6, V4 = socket.AF_INET6, socket.AF_INET
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from coze_async._fast import _parser
+from coze_async._wire._fast import _parser
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from coze_async._fast import _parser
     [("0.5.0", False), ("0.6.2", False), ("0.6.3", True), ("0.7.1", True), ("0.10.0rc1", True), ("1.0", True)],
 )
 def test_an_old_httptools_is_not_used(version: str, is_used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 0.6.2 the tests of the transport fail: its llhttp reads a body behind a 204."""
+    """With 0.6.2 the tests of the wire fail: its llhttp reads a body behind a 204."""
     fake = SimpleNamespace(
         HttpParserError=KeyError, HttpParserUpgrade=IndexError, HttpResponseParser=object, __version__=version
     )

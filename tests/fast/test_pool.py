@@ -1,105 +1,247 @@
-"""The pool: what happens when two things happen in the same moment."""
+"""The pool: what it keeps, what it forgets, and what happens when two things happen in the same moment."""
 
 # pyright: reportPrivateUsage=false
 
 import asyncio
-from typing import Any
+import math
+import ssl
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
-from raw_http import OK, Wire, no_context, receive
+from raw_http import OK, OtherSide, looped, receive
 
-from coze_async._fast._connection import Connection, Origin
-from coze_async._fast._pool import Pool
+from coze_async._wire._failures import Failure, WireError
+from coze_async._wire._fast._connection import Connection
+from coze_async._wire._fast._pool import Pool
 
-ORIGIN = ("http", "a", 80, "a")
 DONE = OK + b"Content-Length: 0\r\n\r\n"
 
 
-class Fresh(Connection):
-    """A connection whose other side never says anything by itself."""
-
-    @property
-    def is_stale(self) -> bool:
-        return False
-
-
 class WithoutSockets(Pool):
-    """Opens connections to nowhere."""
+    """Opens connections to nowhere.
 
-    closes_at_once = False
+    Attributes:
+        sides: Their other sides.
+        hangs: True if nobody takes them.
+        refusal: What is raised instead.
+        closes_at_once: True if they are lost as soon as they are there.
+    """
 
-    async def _opened(self, origin: Origin, seconds: float | None) -> Connection:
+    def __init__(self, *, is_tls: bool = False) -> None:
+        async def context() -> ssl.SSLContext:
+            await anyio.lowlevel.checkpoint()
+            return ssl.create_default_context()
+
+        super().__init__("a.example", 80, context if is_tls else None)
+        self.sides: list[OtherSide] = []
+        self.hangs = False
+        self.refusal: OSError | None = None
+        self.closes_at_once = False
+
+    async def _dial(self, connection: Connection) -> None:
         await anyio.lowlevel.checkpoint()
-        connection = Fresh(origin, self._loop, self._buffer, freed=self._freed, lost=self._lost)
-        connection.connection_made(Wire())
+        if self.refusal is not None:
+            raise self.refusal
+        if self.hangs:
+            await anyio.sleep_forever()
+        self.sides.append(OtherSide())
+        connection.connection_made(self.sides[-1])
         if self.closes_at_once:
             connection.connection_lost(None)
-        return connection
 
 
-def pool_of(most: int) -> WithoutSockets:
-    async def context() -> Any:
-        return no_context()
-
-    return WithoutSockets(httpx.Limits(max_connections=most, keepalive_expiry=30.0), context)
+@pytest.fixture(autouse=True)
+def _nothing_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without a socket there is nothing to look at.
+    monkeypatch.setattr(Connection, "is_stale", False)
 
 
 async def acquired(pool: Pool) -> Connection:
-    connection = pool.idle(ORIGIN)
-    return connection or await pool.acquire(ORIGIN, pool=None, connect=None)
+    return pool.idle() or await pool.connect(None, math.inf)
 
 
 def answer(connection: Connection) -> None:
     connection.begin(b"GET", b"")
     receive(connection, DONE)
-    connection.release()
+    connection.release(reuse=True)
 
 
-async def looped() -> None:
-    for _ in range(5):
-        await anyio.lowlevel.checkpoint()
+# --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_is_lost_on_its_way_to_the_next_in_line_is_replaced() -> None:
-    pool = pool_of(1)
-    first = await acquired(pool)
-    waiting = asyncio.ensure_future(acquired(pool))
-    await looped()
+async def test_the_connection_that_was_used_last_is_used_first() -> None:
+    pool = WithoutSockets()
+    first, second = await acquired(pool), await acquired(pool)
     answer(first)
-    first.connection_lost(None)
-    with anyio.fail_after(5):
-        second = await waiting
-    assert second is not first
-    assert second.is_open
-    assert (pool._connections, pool._opening) == ({second}, 0)
+    answer(second)
+    assert pool.idle() is second
+    assert pool.idle() is first
+    assert pool.idle() is None
+    await pool.aclose()
 
 
-async def test_a_server_that_closes_at_once_takes_no_place() -> None:
-    pool = pool_of(1)
+async def test_what_has_been_free_for_too_long_is_not_used_even_if_nobody_has_swept_yet() -> None:
+    pool = WithoutSockets()
+    old = await acquired(pool)
+    answer(old)
+    sweeping = pool._sweeping
+    assert sweeping is not None
+    sweeping.cancel()
+    await anyio.sleep(31.0)
+    assert pool.idle() is None
+    assert not old.is_open
+    assert pool._connections == set()
+
+
+async def test_a_connection_to_which_something_has_come_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = WithoutSockets()
+    stale = await acquired(pool)
+    answer(stale)
+    monkeypatch.setattr(Connection, "is_stale", True)
+    assert pool.idle() is None
+    assert not stale.is_open
+
+
+async def test_sweeping_closes_what_is_old_and_comes_again_for_the_rest() -> None:
+    pool = WithoutSockets()
+    connections = [await acquired(pool) for _ in range(3)]
+
+    def which_are_open() -> list[bool]:
+        return [connection.is_open for connection in connections]
+
+    for connection in connections:
+        answer(connection)
+        await anyio.sleep(10.0)
+    # They are free since 0, 10 and 20 s.
+    await anyio.sleep(0.5)
+    assert which_are_open() == [False, True, True]
+    await anyio.sleep(10.0)
+    assert which_are_open() == [False, False, True]
+    await anyio.sleep(10.0)
+    assert which_are_open() == [False, False, False]
+    assert (pool._connections, pool._idle, pool._sweeping) == (set(), {}, None)
+    # And again, from the beginning.
+    again = await acquired(pool)
+    answer(again)
+    await anyio.sleep(29.0)
+    assert again.is_open
+    await anyio.sleep(2.0)
+    assert not again.is_open
+
+
+async def test_a_connection_that_is_used_again_grows_young() -> None:
+    pool = WithoutSockets()
+    connection = await acquired(pool)
+    for _ in range(4):
+        answer(connection)
+        await anyio.sleep(20.0)
+        assert pool.idle() is connection
+    await pool.aclose()
+
+
+# --- what is forgotten ------------------------------------------------------------------------------------------------
+
+
+async def test_a_free_connection_that_is_lost_is_forgotten() -> None:
+    pool = WithoutSockets()
+    connection = await acquired(pool)
+    answer(connection)
+    connection.connection_lost(None)
+    assert (pool._connections, pool._idle) == (set(), {})
+    assert pool.idle() is None
+
+
+async def test_a_server_that_closes_at_once_leaves_nothing() -> None:
+    pool = WithoutSockets()
     pool.closes_at_once = True
     for _ in range(3):
-        with pytest.raises(httpx.ConnectError, match="closed the connection at once"):
+        with pytest.raises(WireError, match="closed the connection at once") as caught:
             await acquired(pool)
-    assert (pool._connections, pool._opening) == (set(), 0)
+        assert caught.value.failure is Failure.NO_CONNECTION
+    assert pool._connections == set()
 
 
-@pytest.mark.parametrize("is_kept", [True, False], ids=["a connection", "the permission to open one"])
-async def test_what_comes_to_one_who_has_given_up_goes_to_the_next_in_line(is_kept: bool) -> None:
-    pool = pool_of(1)
-    first = await acquired(pool)
-    given_up = asyncio.ensure_future(acquired(pool))
-    patient = asyncio.ensure_future(acquired(pool))
+async def test_a_server_that_cannot_be_reached_leaves_nothing() -> None:
+    pool = WithoutSockets(is_tls=True)
+    pool.refusal = ConnectionRefusedError(111, "refused")
+    with pytest.raises(WireError, match="refused") as caught:
+        await acquired(pool)
+    assert caught.value.failure is Failure.NO_CONNECTION
+    pool.refusal = OSError()
+    with pytest.raises(WireError, match="OSError"):
+        await acquired(pool)
+    assert pool._connections == set()
+
+
+@pytest.mark.parametrize("stage", ["dialling", "shaking hands"])
+@pytest.mark.parametrize(
+    ("seconds", "until", "failure", "end"),
+    [
+        (5.0, math.inf, Failure.CONNECT_TIMEOUT, 5.0),
+        (5.0, 7.0, Failure.CONNECT_TIMEOUT, 5.0),
+        (5.0, 3.0, Failure.EXPIRED, 3.0),
+        (None, 3.0, Failure.EXPIRED, 3.0),
+    ],
+)
+async def test_a_connection_that_takes_too_long_is_closed_and_forgotten(
+    stage: str, seconds: float | None, until: float, failure: Failure, end: float
+) -> None:
+    pool = WithoutSockets(is_tls=True)
+    pool.hangs = stage == "dialling"
+    with pytest.raises(WireError) as caught:
+        await pool.connect(seconds, until)
+    assert caught.value.failure is failure
+    assert anyio.current_time() == pytest.approx(end, abs=0.1)
+    assert pool._connections == set()
+    assert [side.is_open for side in pool.sides] == ([] if pool.hangs else [False])
+
+
+@pytest.mark.parametrize("stage", ["dialling", "shaking hands"])
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed_and_forgotten(stage: str) -> None:
+    pool = WithoutSockets(is_tls=True)
+    pool.hangs = stage == "dialling"
+    task = asyncio.ensure_future(pool.connect(None, math.inf))
     await looped()
-    if is_kept:
-        answer(first)
-    else:
-        first.close()
-    given_up.cancel()
-    with anyio.fail_after(5):
-        second = await patient
-    assert (second is first) == is_kept
-    assert (pool._connections, pool._opening) == ({second}, 0)
-    assert given_up.cancelled()
+    assert len(pool._connections) == 1
+    assert [side.is_open for side in pool.sides] == ([] if pool.hangs else [True])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pool._connections == set()
+    assert [side.is_open for side in pool.sides] == ([] if pool.hangs else [False])
+
+
+# --- leaving ----------------------------------------------------------------------------------------------------------
+
+
+async def test_closing_breaks_off_what_is_under_way_and_leaves_no_timer() -> None:
+    pool = WithoutSockets(is_tls=True)
+    plain = WithoutSockets()
+    free, busy = await acquired(plain), await acquired(plain)
+    answer(free)
+    busy.begin(b"GET", b"")
+    sweeping = plain._sweeping
+    shaking = asyncio.ensure_future(acquired(pool))
+    await looped()
+    await pool.aclose()
+    await plain.aclose()
+    with pytest.raises(WireError, match="the client was closed"):
+        await shaking
+    with pytest.raises(WireError, match="the client was closed"):
+        await busy.answered(math.inf)
+    assert [side.is_open for side in [*pool.sides, *plain.sides]] == [False] * 3
+    assert (pool._connections, plain._connections, plain._idle) == (set(), set(), {})
+    assert sweeping is not None
+    assert sweeping.cancelled()
+
+
+async def test_what_is_given_back_to_a_closed_pool_is_closed() -> None:
+    pool = WithoutSockets()
+    connection = await acquired(pool)
+    connection.begin(b"GET", b"")
+    receive(connection, DONE)
+    pool._is_closed = True
+    connection.release(reuse=True)
+    assert pool.idle() is None
+    assert not connection.is_open

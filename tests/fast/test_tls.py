@@ -1,6 +1,9 @@
 """TLS: the right server, whole answers, and little memory."""
 
+# pyright: reportPrivateUsage=false
+
 import contextlib
+import dataclasses
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,16 +12,16 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 import anyio.streams.tls
-import httpx
 import pytest
-from raw_http import OK, Visitor, client, saying, serving
+from raw_http import FOREVER, OK, Client, Visitor, closed, next_piece, rest_of, saying, serving
 
 pytest.importorskip("cryptography")
 
 from authority import LOCALHOST, Authority
 from cryptography import x509
 
-from coze_async._fast._tls import Tls
+from coze_async import RequestTimeoutError, TransportError
+from coze_async._wire._fast._tls import Tls
 
 HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
 
@@ -41,20 +44,24 @@ async def test_requests_share_one_encrypted_connection(authority: Authority, ver
     context = authority.server(LOCALHOST)
     context.minimum_version = context.maximum_version = version
     large = OK + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    spoken: list[str] = []
+
+    async def script(visitor: Visitor) -> None:
+        spoken.append(visitor.stream.extra(anyio.streams.tls.TLSAttribute.tls_version))
+        await saying(HELLO, large, HELLO)(visitor)
+
     async with (
-        serving(saying(HELLO, large, HELLO), encrypted(context)) as server,
-        client(context=authority.trusting) as http,
+        serving(script, encrypted(context)) as server,
+        Client(server.url, context=authority.trusting) as http,
     ):
         answers = [
-            await http.get(server.url),
-            await http.post(server.url, content=b"y" * 300_000),
-            await http.get(server.url),
+            await http.get(),
+            await http.post(b"y" * 300_000),
+            await http.get(),
         ]
-        stream = answers[0].extensions["network_stream"]
-        assert stream.get_extra_info("ssl_object").version() == version.name.replace("TLSv1_", "TLSv1.")
-        assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
     assert [len(answer.content) for answer in answers] == [5, 1_000_000, 5]
     assert server.connections == 1
+    assert spoken == [version.name.replace("TLSv1_", "TLSv1.")]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +77,19 @@ async def test_a_server_that_is_not_who_it_should_be_gets_nothing(
 ) -> None:
     async with (
         serving(saying(HELLO), encrypted(authority.server(*names, days=days))) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
-        with pytest.raises(httpx.ConnectError, match=words):
-            await http.get(server.url)
+        with pytest.raises(TransportError, match=words):
+            await http.get()
 
 
 async def test_a_server_whose_authority_is_unknown_gets_nothing(authority: Authority) -> None:
     async with (
         serving(saying(HELLO), encrypted(authority.server(LOCALHOST))) as server,
-        client(context=ssl.create_default_context) as http,
+        Client(server.url, context=ssl.create_default_context) as http,
     ):
-        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
-            await http.get(server.url)
+        with pytest.raises(TransportError, match="certificate verify failed"):
+            await http.get()
 
 
 async def test_a_server_without_tls_and_one_that_hangs_up_are_connect_errors(authority: Authority) -> None:
@@ -94,9 +101,13 @@ async def test_a_server_without_tls_and_one_that_hangs_up_are_connect_errors(aut
         pass
 
     for script, words in ((plain, "SSL"), (silent, "during the TLS handshake")):
-        async with serving(script) as server, client(context=authority.trusting) as http:
-            with pytest.raises(httpx.ConnectError, match=words):
-                await http.get(server.url.replace("http:", "https:"))
+        async with (
+            serving(script) as server,
+            Client(server.url.replace("http:", "https:"), context=authority.trusting) as http,
+        ):
+            with pytest.raises(TransportError, match=words) as caught:
+                await http.get()
+            assert not caught.value.may_have_arrived
 
 
 async def test_a_handshake_that_hangs_is_a_connect_time_out(authority: Authority) -> None:
@@ -105,11 +116,14 @@ async def test_a_handshake_that_hangs_is_a_connect_time_out(authority: Authority
     async def hanging(visitor: Visitor) -> None:
         await visitor.gone()
 
-    transport = client(context=lambda: context)
-    async with serving(hanging) as server, transport as http:
-        # Without a limit for the first, so that the certificates are there.
-        with pytest.raises(httpx.ConnectTimeout):
-            await http.get(server.url.replace("http:", "https:"), timeout=httpx.Timeout(None, connect=3600.0))
+    async with (
+        serving(hanging) as server,
+        Client(server.url.replace("http:", "https:"), context=lambda: context) as http,
+    ):
+        await http.wire.load()
+        with pytest.raises(RequestTimeoutError, match=r"Timeouts\.connect"):
+            await http.get(timeouts=dataclasses.replace(FOREVER, connect=3600.0))
+        await closed(server, 1)
 
 
 @pytest.mark.parametrize("rounds", range(24))
@@ -117,7 +131,7 @@ async def test_who_leaves_during_the_handshake_leaves_no_connection_behind(autho
     certificates = authority.trusting()
     async with (
         serving(saying(*[HELLO] * 3), encrypted(authority.server(LOCALHOST))) as server,
-        client(httpx.Limits(max_connections=1), context=lambda: certificates) as http,
+        Client(server.url, context=lambda: certificates) as http,
     ):
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
@@ -128,12 +142,11 @@ async def test_who_leaves_during_the_handshake_leaves_no_connection_behind(autho
                     scope.cancel()
 
                 tasks.start_soon(leave)
-                await http.get(server.url, timeout=None)
+                await http.get()
         # Without a limit: the certificates come from a thread, which a virtual clock may overtake.
-        assert (await http.get(server.url, timeout=None)).text == "hello"
-        with anyio.fail_after(60):
-            while server.closed < server.connections - 1:
-                await anyio.lowlevel.checkpoint()
+        assert (await http.get()).text == "hello"
+        assert len(http.wire._pool._connections) == 1
+        await closed(server, server.connections - 1)
 
 
 @pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "encrypted"])
@@ -151,9 +164,9 @@ async def test_an_answer_that_is_read_slowly_waits_with_the_server(authority: Au
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST)) if is_encrypted else None) as server,
-        client(context=authority.trusting) as http,
-        http.stream("GET", server.url) as response,
+        Client(server.url, context=authority.trusting) as http,
     ):
+        response = await http.send()
         before = -1
         while sent != before:
             before = sent
@@ -161,14 +174,14 @@ async def test_an_answer_that_is_read_slowly_waits_with_the_server(authority: Au
                 await anyio.lowlevel.checkpoint()
         # What is under way is a matter of the kernel's buffers, not of the answer.
         assert sent < 16_000_000
-        assert len(await response.aread()) == 32_000_000
+        assert len(await rest_of(response)) == 32_000_000
 
 
 @pytest.mark.parametrize("polite", [True, False], ids=["close_notify", "none"])
 async def test_an_answer_without_a_length_is_whole_only_if_the_server_says_so(
     authority: Authority, polite: bool
 ) -> None:
-    """Anybody on the way may close a connection: RFC 9112, 9.8. httpx's own transport takes the rest for the whole."""
+    """Anybody on the way may close a connection: RFC 9112, 9.8."""
 
     async def script(visitor: Visitor) -> None:
         await visitor.request()
@@ -176,16 +189,15 @@ async def test_an_answer_without_a_length_is_whole_only_if_the_server_says_so(
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST), polite=polite)) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
         if polite:
-            assert (await http.get(server.url)).text == "all of it"
+            assert (await http.get()).text == "all of it"
             return
-        async with http.stream("GET", server.url) as response:
-            pieces = response.aiter_bytes()
-            assert await anext(pieces) == b"all of it"
-            with pytest.raises(httpx.RemoteProtocolError, match="without close_notify"):
-                await anext(pieces)
+        response = await http.send()
+        assert await next_piece(response) == b"all of it"
+        with pytest.raises(TransportError, match="without close_notify"):
+            await next_piece(response)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +210,10 @@ async def test_an_answer_that_says_where_it_ends_needs_no_farewell(authority: Au
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST), polite=False)) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
         for _ in range(2):
-            assert (await http.get(server.url)).text == "hello"
+            assert (await http.get()).text == "hello"
         assert server.connections == 2
 
 
@@ -213,10 +225,10 @@ async def test_an_answer_that_breaks_off_is_no_answer(authority: Authority, poli
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST), polite=polite)) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
-        with pytest.raises(httpx.RemoteProtocolError, match="expected 9 bytes"):
-            await http.get(server.url)
+        with pytest.raises(TransportError, match="expected 9 bytes"):
+            await http.get()
 
 
 async def test_what_is_no_tls_in_the_middle_of_an_answer_is_a_read_error(authority: Authority) -> None:
@@ -229,10 +241,10 @@ async def test_what_is_no_tls_in_the_middle_of_an_answer_is_a_read_error(authori
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST))) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
-        with pytest.raises(httpx.ReadError):
-            await http.get(server.url)
+        with pytest.raises(TransportError, match="was lost before the answer was complete: "):
+            await http.get()
 
 
 async def test_a_server_that_closes_an_idle_connection_is_noticed(authority: Authority) -> None:
@@ -242,12 +254,11 @@ async def test_a_server_that_closes_an_idle_connection_is_noticed(authority: Aut
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST))) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
         for number in range(1, 4):
-            assert (await http.get(server.url)).text == "hello"
-            while server.closed < number:
-                await anyio.lowlevel.checkpoint()
+            assert (await http.get()).text == "hello"
+            await closed(server, number)
     assert server.connections == 3
 
 
@@ -261,9 +272,9 @@ async def test_an_end_that_only_tls_tells_of_is_an_end(authority: Authority) -> 
 
     async with (
         serving(script, encrypted(authority.server(LOCALHOST))) as server,
-        client(context=authority.trusting) as http,
+        Client(server.url, context=authority.trusting) as http,
     ):
-        assert (await http.get(server.url)).text == "all of it"
+        assert (await http.get()).text == "all of it"
 
 
 def test_what_comes_with_the_last_of_the_handshake_is_not_left_lying(authority: Authority) -> None:

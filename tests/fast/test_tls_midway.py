@@ -1,6 +1,9 @@
 """What TLS says once it stands, and be it in the middle of an answer: tickets, new keys, questions, alarms."""
 
+# pyright: reportPrivateUsage=false
+
 import contextlib
+import math
 import os
 import shutil
 import ssl
@@ -12,17 +15,19 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
-from raw_http import OK, Wire, client, receive, unconnected
+from raw_http import OK, Client, OtherSide, next_piece, receive, response_on, rest_of, unconnected
 
 pytest.importorskip("cryptography")
 
 from authority import LOCALHOST, Authority
 
-from coze_async._fast._answer import Answer
-from coze_async._fast._connection import Connection
-from coze_async._fast._tls import Tls
+from coze_async import TransportError
+from coze_async._wire import WireResponse
+from coze_async._wire._failures import Failure, WireError
+from coze_async._wire._fast._connection import Connection
+from coze_async._wire._fast._tls import Tls
+from coze_async._wire._fast._wire import FastResponse
 
 pytestmark = pytest.mark.usefixtures("parser")
 
@@ -36,9 +41,9 @@ class Secured:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.server = server.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.kept: list[Connection] = []
-        self.wire = Wire()
+        self.other = OtherSide()
         self.connection = unconnected(freed=self.kept.append, tls=Tls(trusting, "127.0.0.1"))
-        self.connection.connection_made(self.wire)
+        self.connection.connection_made(self.other)
 
     def asked(self) -> "Secured":
         """Shake hands, and let the client ask for something."""
@@ -59,8 +64,8 @@ class Secured:
         return True
 
     def _take(self) -> None:
-        self._incoming.write(self.wire.written)
-        self.wire.written = b""
+        self._incoming.write(self.other.written)
+        self.other.written = b""
 
     def heard(self) -> bytes:
         """Return what the client has sent since the last time."""
@@ -87,8 +92,11 @@ class Secured:
 
     async def answer(self) -> bytes:
         """Return the body of the answer."""
-        await self.connection.answered(None)
-        return b"".join([piece async for piece in Answer(self.connection, None)])
+        await self.connection.answered(math.inf)
+        response = response_on(self.connection)
+        body = await rest_of(response)
+        await response.aclose(reuse=True)
+        return body
 
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -114,7 +122,7 @@ async def test_packets_are_the_same_wherever_they_are_cut(authority: Authority, 
             receive(secured.connection, packets[begin : begin + step])
         assert await secured.answer() == b"hello world"
         # The farewell was heard.
-        assert not secured.wire.is_open
+        assert not secured.other.is_open
 
 
 @VERSIONS
@@ -169,7 +177,7 @@ async def test_an_answer_is_whole_if_the_server_breaks_off_behind_it(
         receive(secured.connection, packet)
     assert await secured.answer() == b"hello"
     assert not secured.kept
-    assert not secured.wire.is_open
+    assert not secured.other.is_open
 
 
 @VERSIONS
@@ -181,12 +189,12 @@ async def test_what_came_before_the_server_broke_off_is_handed_out_before_the_er
     packets, alarm = secured.said(OK + b"Content-Length: 9\r\n\r\n", b"part"), secured.alarm()
     for packet in (packets, alarm) if is_late else (packets + alarm,):
         receive(secured.connection, packet)
-    await secured.connection.answered(None)
-    answer = Answer(secured.connection, None)
-    assert await anext(answer) == b"part"
-    with pytest.raises(httpx.ReadError, match="alert"):
-        await anext(answer)
-    assert not secured.wire.is_open
+    await secured.connection.answered(math.inf)
+    response = response_on(secured.connection)
+    assert await next_piece(response) == b"part"
+    with pytest.raises(TransportError, match="alert"):
+        await next_piece(response)
+    assert not secured.other.is_open
 
 
 @VERSIONS
@@ -204,7 +212,7 @@ async def test_a_server_that_breaks_off_while_nothing_is_asked_costs_the_connect
 
 async def test_a_server_that_wants_a_certificate_says_so_in_the_handshake_or_behind_it(authority: Authority) -> None:
     """With TLS 1.3 the client is done before the server has seen who it is."""
-    for version, kind in ((ssl.TLSVersion.TLSv1_2, httpx.ConnectError), (ssl.TLSVersion.TLSv1_3, httpx.ReadError)):
+    for version, kind in ((ssl.TLSVersion.TLSv1_2, Failure.NO_CONNECTION), (ssl.TLSVersion.TLSv1_3, Failure.LOST)):
         context = speaking(authority, version)
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(authority.file)
@@ -212,9 +220,10 @@ async def test_a_server_that_wants_a_certificate_says_so_in_the_handshake_or_beh
         with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
             secured.asked()
         receive(secured.connection, secured.said())
-        with pytest.raises(kind, match="alert"):
+        with pytest.raises(WireError, match="alert") as caught:
             await secured.connection.secured()
-        assert not secured.wire.is_open
+        assert caught.value.failure is kind
+        assert not secured.other.is_open
 
 
 # --- other keys -------------------------------------------------------------------------------------------------------
@@ -284,9 +293,15 @@ def typing(pair: Path, *options: str) -> Generator[tuple[Typist, str]]:
             assert process.stdout is not None
             place = next(line for line in process.stdout if line.startswith(b"ACCEPT "))
             os.set_blocking(process.stdout.fileno(), False)
-            yield Typist(process), f"https://127.0.0.1:{int(place.rpartition(b':')[2])}/"
+            yield Typist(process), f"https://127.0.0.1:{int(place.rpartition(b':')[2])}"
         finally:
             process.kill()
+
+
+def connection_of(response: WireResponse) -> Connection:
+    assert isinstance(response, FastResponse)
+    assert response._connection is not None
+    return response._connection
 
 
 NEW_KEYS = pytest.mark.parametrize(
@@ -300,42 +315,45 @@ NEW_KEYS = pytest.mark.parametrize(
 @NEW_KEYS
 async def test_keys_may_change_in_the_middle_of_an_answer(authority: Authority, version: str, order: bytes) -> None:
     with typing(authority.pair(LOCALHOST), version) as (typist, url):
-        async with client(context=authority.trusting) as http, anyio.create_task_group() as tasks:
+        async with Client(url, context=authority.trusting) as http, anyio.create_task_group() as tasks:
 
             async def serve() -> None:
                 await typist.shown(b"GET / ")
                 await typist.type(OK + b"Content-Length: 12\r\n\r\none ")
 
             tasks.start_soon(serve)
-            async with http.stream("GET", url) as response:
-                pieces = response.aiter_raw()
-                assert await anext(pieces) == b"one "
-                tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+            response = await http.send()
+            assert await next_piece(response) == b"one "
+            connection = connection_of(response)
+            assert connection._tls is not None
+            tls = connection._tls.object
 
-                async def agreed(before: bytes) -> None:
-                    if version == "-tls1_2":
-                        await happens(lambda: tls.get_channel_binding("tls-unique") != before)
+            async def agreed(before: bytes | None) -> None:
+                if version == "-tls1_2":
+                    await happens(lambda: tls.get_channel_binding("tls-unique") != before)
 
-                # The server goes on before the client has answered it, and after that.
-                for piece, goes_on in ((b"two ", True), (b"four", False)):
-                    before = tls.get_channel_binding("tls-unique")
-                    await typist.order(order)
-                    if not goes_on:
-                        await agreed(before)
-                    await typist.type(piece)
-                    assert await anext(pieces) == piece
+            # The server goes on before the client has answered it, and after that.
+            for piece, goes_on in ((b"two ", True), (b"four", False)):
+                before = tls.get_channel_binding("tls-unique")
+                await typist.order(order)
+                if not goes_on:
                     await agreed(before)
+                await typist.type(piece)
+                assert await next_piece(response) == piece
+                await agreed(before)
+            assert await next_piece(response) == b""
+            await response.aclose(reuse=True)
 
             async def serve_again() -> None:
                 await typist.shown(b"GET /again ")
                 await typist.type(HELLO)
 
             tasks.start_soon(serve_again)
-            again = await http.get(f"{url}again")
-            assert again.text == "hello"
+            again = await http.send("GET", "/again")
+            assert await rest_of(again) == b"hello"
             if version == "-tls1_3":
                 # What comes on a free connection costs it, and the end of a handshake may.
-                assert again.extensions["network_stream"] is response.extensions["network_stream"]
+                assert connection_of(again) is connection
             assert (await typist.quit()).count(b"SSL_do_handshake -> 1") == 2
 
 
@@ -343,7 +361,7 @@ async def test_keys_may_change_in_the_middle_of_an_answer(authority: Authority, 
 @NEW_KEYS
 async def test_keys_may_change_in_the_middle_of_an_upload(authority: Authority, version: str, order: bytes) -> None:
     with typing(authority.pair(LOCALHOST), version) as (typist, url):
-        async with client(context=authority.trusting) as http, anyio.create_task_group() as tasks:
+        async with Client(url, context=authority.trusting) as http, anyio.create_task_group() as tasks:
 
             async def body() -> AsyncGenerator[bytes]:
                 for number in range(1, 6):
@@ -358,5 +376,4 @@ async def test_keys_may_change_in_the_middle_of_an_upload(authority: Authority, 
                 await typist.type(HELLO)
 
             tasks.start_soon(serve)
-            response = await http.post(url, content=body(), headers={"Content-Length": "500000"})
-            assert response.text == "hello"
+            assert (await http.post(body(), size=500_000)).text == "hello"

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable
 
 import anyio
-import httpx
 import pytest
-from raw_http import OK, Visitor, client, saying, serving
+from raw_http import OK, Client, Visitor, next_piece, saying, serving
+
+from coze_async import TransportError
 
 pytest.importorskip("uvloop")
 
@@ -14,14 +15,14 @@ HALF = OK + b"Content-Length: 10\r\n\r\nhello"
 
 
 async def talk() -> None:
-    async with serving(saying(*[HELLO] * 9)) as server, client() as http:
+    async with serving(saying(*[HELLO] * 9)) as server, Client(server.url) as http:
         for _ in range(3):
-            assert (await http.get(server.url)).text == "hello"
-        assert (await http.post(server.url, content=b"x" * 1_000_000)).text == "hello"
+            assert (await http.get()).text == "hello"
+        assert (await http.post(b"x" * 1_000_000)).text == "hello"
         assert server.connections == 1
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
-                tasks.start_soon(http.get, server.url)
+                tasks.start_soon(http.get)
         assert server.connections == 20
 
 
@@ -34,9 +35,10 @@ async def leave() -> None:
         await visitor.gone()
         gone.set()
 
-    async with serving(script) as server, client() as http:
-        async with http.stream("GET", server.url) as response:
-            assert await anext(response.aiter_raw()) == b"hello"
+    async with serving(script) as server, Client(server.url) as http:
+        response = await http.send()
+        assert await next_piece(response) == b"hello"
+        await response.aclose()
         with anyio.fail_after(20):
             await gone.wait()
 
@@ -45,11 +47,12 @@ async def refuse() -> None:
     async def script(visitor: Visitor) -> None:
         await visitor.request()
 
-    async with serving(script) as server, client() as http:
-        with pytest.raises(httpx.RemoteProtocolError, match="Server disconnected"):
-            await http.get(server.url)
-        with pytest.raises(httpx.ConnectError):
-            await http.get("http://127.0.0.1:9/")
+    async with serving(script) as server, Client(server.url) as http:
+        with pytest.raises(TransportError, match="Server disconnected"):
+            await http.get()
+    async with Client("http://127.0.0.1:9") as http:
+        with pytest.raises(TransportError, match="no connection to"):
+            await http.get()
 
 
 @pytest.mark.parametrize("scene", [talk, leave, refuse])

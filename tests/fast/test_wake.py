@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from coze_async._fast._wake import Wake
+from coze_async._wire._fast._wake import Wake
 
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
 Started = tuple[Wake, "asyncio.Task[None]", list[str]]

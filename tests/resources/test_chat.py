@@ -663,7 +663,7 @@ async def test_no_mix_of_faults_and_impatience_leaves_anything_open(seed: int) -
         async with anyio.create_task_group() as tasks:
             for number in range(40):
                 tasks.start_soon(one, number)
-        for _ in range(10):
+        for _ in range(40):
             await anyio.lowlevel.checkpoint()
         assert len(ended) == 40
         assert slots_of(coze) == {}

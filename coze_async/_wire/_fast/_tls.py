@@ -31,6 +31,11 @@ class Tls:
         self.is_over = False
         self.error: str | None = None
 
+    @property
+    def has_unsent(self) -> bool:
+        """True if something is not encrypted yet: the server wants to agree on keys first."""
+        return bool(self._waiting)
+
     def handshake(self, data: bytes | memoryview) -> bool:
         """Go on with the handshake, with what came from the socket; True when it is done.
 

@@ -57,7 +57,7 @@ class Parser(Protocol):
 
 def by_h11(sink: Sink) -> Parser:
     """Make a parser of h11, which is loaded for the first: where httptools is there nobody needs it."""
-    from coze_async._fast._by_h11 import ByH11
+    from coze_async._wire._fast._by_h11 import ByH11
 
     return ByH11(sink)
 

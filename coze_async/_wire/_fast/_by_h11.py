@@ -1,10 +1,15 @@
 """h11 as a parser of answers, where httptools is not installed."""
 
+import re
+
 import h11
 
-from coze_async._fast._parser import MOST_OF_A_HEAD, BadAnswer, Sink
+from coze_async._wire._fast._parser import MOST_OF_A_HEAD, BadAnswer, Sink
 
 __all__ = ["ByH11"]
+
+# A line that ends without CR, or goes on in the next one.
+_ODD_LINE = re.compile(rb"(?<!\r)\n|\n[ \t]")
 
 
 class ByH11:
@@ -14,6 +19,8 @@ class ByH11:
         self._sink = sink
         self._state = h11.Connection(h11.CLIENT)
         self._answer: h11.Response | h11.InformationalResponse | None = None
+        # What came of the head, and what may stand behind it; h11 takes more for lines than llhttp does.
+        self._lines = bytearray()
 
     def begin(self, method: bytes) -> None:
         """Expect an answer. h11 wants to have seen the request, so it is shown the least there is of one."""
@@ -30,6 +37,8 @@ class ByH11:
 
     def _read(self, data: bytes) -> None:
         state, sink = self._state, self._sink
+        if state.their_state is h11.SEND_RESPONSE:
+            self._lines += data
         state.receive_data(data)
         while True:
             event = state.next_event()
@@ -49,6 +58,7 @@ class ByH11:
                     return
 
     def _head(self, answer: h11.Response | h11.InformationalResponse) -> None:
+        self._check(answer)
         self._answer = answer
         sink = self._sink
         sink.on_message_begin()
@@ -58,6 +68,17 @@ class ByH11:
         sink.on_headers_complete()
         if isinstance(answer, h11.InformationalResponse):
             sink.on_message_complete()
+
+    def _check(self, answer: h11.Response | h11.InformationalResponse) -> None:
+        """Refuse a head that others on the way may read in another way, as llhttp does."""
+        end = self._lines.find(b"\r\n\r\n")
+        if end < 0 or _ODD_LINE.search(self._lines, 0, end):
+            raise BadAnswer("a line of its head ends without CR, or goes on in the next line")
+        del self._lines[: end + 4]
+        if isinstance(answer, h11.Response):
+            self._lines.clear()
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in answer.headers}:
+            raise BadAnswer("Content-Length and Transfer-Encoding cannot stand in the same head")
 
     def get_status_code(self) -> int:
         """Return the status."""
