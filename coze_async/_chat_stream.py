@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from coze_async._core import Core
 from coze_async._envelope import code_of, message_of
-from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain
+from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain, unwrapped
 from coze_async._exchange import Request
 from coze_async._sse import Event
 from coze_async._stream import EventStream, State
@@ -397,9 +397,9 @@ def chat_failed(
     """Build the error for a chat that failed: its code is the chat's, not the call's."""
     error = chat.error
     code = error.code or None if error else None
-    msg = core.redacted(error.msg) if error else ""
+    inner, msg = unwrapped(code, core.redacted(error.msg) if error else "")
     numbered = f" (code {code})" if code else ""
-    text = f"{name}: the chat {chat.id or '(no id)'} failed{numbered}: {explain(code, msg, class_of(code, None))}"
+    text = f"{name}: the chat {chat.id or '(no id)'} failed{numbered}: {explain(inner, msg, class_of(inner, None))}"
     return ChatFailedError(
         f"{text}{f' [logid {logid}]' if logid else ''}", chat=chat, code=code, msg=msg, logid=logid, partial=partial
     )

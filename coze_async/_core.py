@@ -191,8 +191,15 @@ class Core:
     def error(self, what: str, code: int | None, msg: str, **more: Any) -> APIError:
         """Build the error for what a server said, without secrets."""
         session = self.session
-        msg = self.redacted(msg)
-        return api_error(what, code=code, msg=msg, host=session.host, base_url=session.base_url, **more)
+        return api_error(
+            what,
+            code=code,
+            msg=self.redacted(msg),
+            host=session.host,
+            base_url=session.base_url,
+            uses_cookie=session.auth.kind == "session",
+            **more,
+        )
 
     def redacted(self, text: str) -> str:
         """Return a text without credentials, shortened."""
@@ -421,6 +428,7 @@ class Core:
                 logid=envelope.logid,
                 debug_url=envelope.debug_url,
                 retry_after=retry_after(response.headers),
+                is_safe=request.safe,
             )
         if not envelope.is_json:
             raise DecodeError(

@@ -22,6 +22,7 @@ CozeError
 └── PollTimeoutError (TimeoutError)
 """
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ __all__ = [
     "api_error",
     "class_of",
     "explain",
+    "is_route_missing",
+    "unwrapped",
 ]
+
+# Of a server's words no more characters are looked at.
+_LOOKED_AT = 4096
 
 
 class CozeError(Exception):
@@ -318,8 +324,29 @@ _CLASS_BY_STATUS: dict[int, type[APIError]] = {
 }
 _OTHER_CLOUD = {"api.coze.cn": "https://api.coze.com", "api.coze.com": "https://api.coze.cn"}
 
+# What gateways and middlemen answer while the server behind them may still be at work.
+_GATEWAY = frozenset((502, 503, 504))
+# Codes under which servers hide anything; their words say more.
+_VAGUE_CODES = frozenset((None, 400, 500, 103100001, 777777775))
+_CLASS_BY_WORDS: tuple[tuple[str, type[APIError]], ...] = (
+    ("record not found", NotFoundError),
+    ("conversation not found", NotFoundError),
+    ("not published", NotFoundError),
+    ("agent not exist", NotFoundError),
+    ("unauthorized access", PermissionDeniedError),
+    ("does not have access to", PermissionDeniedError),
+    ("name is requried", BadRequestError),  # as Coze Studio spells it
+    ("role only support", BadRequestError),
+    ("type only support", BadRequestError),
+)
+# What Coze Studio and Coze Plus say where they have no route for a token.
+_NO_ROUTE = "missing session_key in cookie"
+# An error of Coze Studio inside another one: `code=100000000 message=… \nstack=…`.
+_INNER = re.compile(r"code=(\d{1,12}) message=")
+_STACK = re.compile(r"\sstack(?:=/|: goroutine)")
+
 _ADVICE_BY_CODE = {
-    4000: "Check the parameters, and that the bot is published to the API channel.",
+    4000: "Check the parameters.",
     4003: "meta_data takes 16 pairs, keys of 1-64 and values of 1-512 characters.",
     4004: "Send fewer additional_messages: 100 to a chat, 50 to a chatflow.",
     4010: "Shorten the question or the history.",
@@ -345,7 +372,14 @@ _ADVICE_BY_CLASS: dict[type[APIError], str] = {
 
 
 def class_of(code: int | None, status: int | None) -> type[APIError]:
-    """Return the error class for a code of Coze and an HTTP status; the code decides if it is known."""
+    """Return the error class for a code of Coze and an HTTP status; the code decides if it is known.
+
+    But for HTTP 401, which is about the token whatever the code, and for a bad request to a route that is missing.
+    """
+    if status == 401:
+        return AuthenticationError
+    if status == 404 and code == 4000:
+        return NotFoundError
     if code is not None and not 100 <= code <= 599:
         if code in _CLASS_BY_CODE:
             return _CLASS_BY_CODE[code]
@@ -360,6 +394,31 @@ def class_of(code: int | None, status: int | None) -> type[APIError]:
     return _CLASS_BY_STATUS.get(number) or (ServerError if number >= 500 else BadRequestError)
 
 
+def unwrapped(code: int | None, msg: str) -> tuple[int | None, str]:
+    """Return the code and the words that tell what went wrong, without the stack trace of a server.
+
+    Coze Studio and Coze Plus hide one error in the words of another (their error package, read in recordings).
+    """
+    if (stack := _STACK.search(msg[:_LOOKED_AT])) is not None:
+        msg = msg[: stack.start()].rstrip(" ,\n")
+    inner = _INNER.match(msg)
+    return (int(inner[1]), msg[inner.end() :]) if inner else (code, msg)
+
+
+def is_route_missing(error: APIError) -> bool:
+    """True if a server has no such route, as far as it says."""
+    # What is missing behind a route has a code of Coze.
+    is_plain = error.status == 404 and error.code in (None, 404, 4000)
+    return isinstance(error, NotFoundError) and (is_plain or error.code == 401)
+
+
+def _class_of_words(code: int | None, status: int | None, said: str) -> type[APIError]:
+    kind = class_of(code, status)
+    if code in _VAGUE_CODES and kind is not AuthenticationError:
+        return next((found for words, found in _CLASS_BY_WORDS if words in said[:_LOOKED_AT]), kind)
+    return kind
+
+
 def explain(code: int | None, msg: str, kind: type[APIError] = APIError) -> str:
     """Return what a code means and what to do, after the server's own words."""
     from coze_async._codes import CODES
@@ -369,6 +428,26 @@ def explain(code: int | None, msg: str, kind: type[APIError] = APIError) -> str:
     words = ". ".join(word for word in (said, meaning if meaning.lower() not in said.lower() else "") if word)
     advice = _ADVICE_BY_CODE.get(code or 0) or _ADVICE_BY_CLASS.get(kind, "")
     return f"{words or 'the server gave no reason'}.{' ' + advice if advice else ''}"
+
+
+def _explained(what: str, code: int | None, msg: str, kind: type[APIError]) -> str:
+    text = explain(code, msg, kind)
+    if code == 4000 and kind is BadRequestError and what.endswith(("/v3/chat", "/v1/workflows/chat")):
+        text = text.replace(
+            "Check the parameters.", "Check the parameters, and that the bot is published to the API channel."
+        )
+    return text
+
+
+def _may_run(what: str) -> str:
+    """Return what a caller has to know when a gateway gave up on something that was started."""
+    text = "What it started may still be running, so it is not sent again."
+    if what.endswith("/v1/workflow/run"):
+        text += (
+            " A gateway cuts a run off after 90 s: use `coze.workflows.stream(...)`, or, with a paid plan, "
+            "`coze.workflows.run_and_poll(...)`."
+        )
+    return text
 
 
 def api_error(
@@ -383,6 +462,8 @@ def api_error(
     host: str = "",
     base_url: str = "",
     partial: "ChatResult | None" = None,
+    is_safe: bool = True,
+    uses_cookie: bool = False,
 ) -> APIError:
     """Build the error for a code: its class, and a text that says what happened, why, and what to do.
 
@@ -397,12 +478,24 @@ def api_error(
         host: The host that answered: decides whether the other cloud is named.
         base_url: The base URL that was used.
         partial: What a stream had brought until then.
+        is_safe: False for a request that starts something.
+        uses_cookie: True if the login is the cookie of a browser, and not a token.
     """
-    kind = class_of(code, status)
+    inner, msg = unwrapped(code, msg)
+    kind = _class_of_words(inner, status, msg)
+    is_missing = not uses_cookie and kind is AuthenticationError and msg.strip() == _NO_ROUTE
+    if is_missing:
+        kind = NotFoundError
     signs = [f"code {code}" if code is not None else "", f"HTTP {status}" if status not in (None, 200) else ""]
     shown = ", ".join(sign for sign in signs if sign)
-    parts = [f"{what} was refused{f' ({shown})' if shown else ''}: {explain(code, msg, kind)}"]
-    if kind is AuthenticationError and base_url:
+    refused = f"{what} was refused{f' ({shown})' if shown else ''}"
+    if is_missing:
+        parts = [f"{refused}: this server has no such route for a token. The base URL was {base_url}."]
+    else:
+        parts = [f"{refused}: {_explained(what, inner, msg, kind)}"]
+    if status in _GATEWAY and not is_safe:
+        parts = [f"{refused}: {msg.strip().rstrip('.') or 'the server gave no reason'}. {_may_run(what)}"]
+    if (kind is AuthenticationError or inner == 4101) and base_url:
         other = _OTHER_CLOUD.get(host)
         parts.append(
             f"The base URL was {base_url}"
@@ -412,7 +505,7 @@ def api_error(
                 else "."
             )
         )
-    if kind is NotFoundError and code is None and base_url:
+    if kind is NotFoundError and (code is None or (status == 404 and code in (404, 4000))) and base_url:
         parts.append(f"The base URL was {base_url}: check that it is right and that this server has the route.")
     if retry_after is not None:
         parts.append(f"The server asks to wait {retry_after:g} s.")

@@ -13,6 +13,7 @@ from coze_async._errors import (
     WorkflowError,
     class_of,
     explain,
+    unwrapped,
 )
 from coze_async._exchange import Request
 from coze_async._sse import Event
@@ -70,12 +71,12 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
         if self._state is State.OPENING and issubclass(class_of(code, None), _REFUSALS):
             # Nothing has run: it was refused as by a JSON answer, and waits and repeats like one.
             return self._refused(facts, text)
-        msg = self._core.redacted(message_of(facts) or ("" if facts else text.strip()))
+        inner, msg = unwrapped(code, self._core.redacted(message_of(facts) or ("" if facts else text.strip())))
         debug_url = json_text(facts.get("debug_url"))
         numbered = f" (code {code})" if code else ""
         see = f" See {debug_url}" if debug_url else ""
         return WorkflowError(
-            f"{self._request.name}: the run failed{numbered}: {explain(code, msg)}{see}{self._traced()}",
+            f"{self._request.name}: the run failed{numbered}: {explain(inner, msg)}{see}{self._traced()}",
             code=code,
             msg=msg,
             debug_url=debug_url,

@@ -6,11 +6,15 @@ import json
 import logging
 import pickle
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 import httpx
 import pytest
 from answering import Answers, answer, chat, event_stream, refusal
+from hypothesis import given
+from hypothesis import strategies as st
 
 import coze_async
 from coze_async import (
@@ -48,8 +52,11 @@ from coze_async.models import Chat
 TOKEN = "pat_S3cretS3cretS3cret"
 
 
-def client(*answers: httpx.Response | Exception, base_url: str | None = None, token: str = TOKEN) -> AsyncCoze:
-    return AsyncCoze(token, base_url=base_url, transport=Answers(*answers), retry=Retry.none(), limits=Limits.none())
+def client(
+    *answers: httpx.Response | Exception, base_url: str | None = None, token: str = TOKEN, **options: Any
+) -> AsyncCoze:
+    settings: dict[str, Any] = {"retry": Retry.none(), "limits": Limits.none(), **options}
+    return AsyncCoze(token, base_url=base_url, transport=Answers(*answers), **settings)
 
 
 async def failure(coze: AsyncCoze) -> CozeError:
@@ -451,3 +458,180 @@ async def test_no_log_line_holds_a_token_a_query_or_the_text_of_a_message() -> N
     assert "log-head" in text
     for secret in (TOKEN, "confidential", "c0nv"):
         assert secret not in text
+
+
+# --- what other people's servers say ----------------------------------------------------------------------------------
+
+STACK = "\nstack=/app/pkg/errorx/internal/status.go:140 NewByCode\n" + "/app/domain/agent/single.go:71\n" * 90
+
+
+@pytest.mark.parametrize(
+    ("base_url", "status", "kind"),
+    [
+        ("https://api.coze.com", 200, PermissionDeniedError),
+        ("https://api.coze.com", 401, AuthenticationError),
+        ("https://api.coze.cn", 401, AuthenticationError),
+    ],
+)
+async def test_a_token_of_the_other_cloud_may_be_called_not_correct(
+    base_url: str, status: int, kind: type[APIError]
+) -> None:
+    """Case A4."""
+    error = await failure(client(refusal(4101, "The token is not correct", status=status), base_url=base_url))
+    assert type(error) is kind
+    other = {"https://api.coze.com": "https://api.coze.cn"}.get(base_url, "https://api.coze.com")
+    assert f"The base URL was {base_url}" in str(error)
+    assert f"base_url='{other}'" in str(error)
+
+
+@pytest.mark.parametrize("code", [4000, 4101, 4200, 5000, 700012006, 103000002, None])
+def test_http_401_is_about_the_token_whatever_the_code(code: int | None) -> None:
+    assert class_of(code, 401) is AuthenticationError
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_what_a_gateway_gives_up_on_may_still_be_running(status: int) -> None:
+    """Case A5."""
+    page = answer(status=status, content=b"<title>Bad Gateway</title>", headers={"content-type": "text/html"})
+    async with client(page, retry=Retry.none()) as coze:
+        starts: list[tuple[Any, bool]] = [
+            (coze.workflows.run(workflow_id="w"), True),
+            (coze.chat.create("Hi", bot_id="b", user_id="u"), False),
+            (coze.chat.ask("Hi", bot_id="b", user_id="u"), False),
+        ]
+        for start, is_run in starts:
+            with pytest.raises(ServerError, match=r"may still be running.*not sent again") as caught:
+                await start
+            assert ("90 s" in str(caught.value)) == is_run
+            assert ("run_and_poll" in str(caught.value)) == is_run
+            assert "Try again" not in str(caught.value)
+        with pytest.raises(ServerError, match="Try again later"):
+            await coze.chat.retrieve(conversation_id="7", chat_id="9")
+
+
+HIDDEN: list[tuple[int | None, int, str, type[APIError], str]] = [
+    (
+        103100001,
+        200,
+        "code=100000000 message=invalid parameter : agent not published, agentID=98",
+        BadRequestError,
+        "invalid parameter : agent not published, agentID=98",
+    ),
+    (103100001, 200, "code=103100002 message=agent not exists", NotFoundError, "agent not exists"),
+    (400, 400, "code=103200005 message=in progress can not be cancelled", BadRequestError, "in progress can not be"),
+    (400, 400, "code=103000000 message=invalid parameter : scene is required", BadRequestError, "scene is required"),
+    (103100001, 200, "additional message role only support user and assistant", BadRequestError, "role only support"),
+    (400, 400, "record not found", NotFoundError, "record not found"),
+    (777777775, 200, "Workflow operation failure: conversation not found", NotFoundError, "conversation not found"),
+    (777777775, 200, "Workflow operation failure: conversation name is requried", BadRequestError, "name is requried"),
+    (
+        777777775,
+        200,
+        "Workflow operation failure: user 1 does not have access to space 0",
+        PermissionDeniedError,
+        "space",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "msg", "kind", "words"), HIDDEN)
+@pytest.mark.parametrize("stack", ["", STACK, ", " + STACK.replace("=", ": goroutine 1151 [running]:\n", 1)])
+async def test_the_error_inside_another_decides_the_class_and_the_words(
+    code: int, status: int, msg: str, kind: type[APIError], words: str, stack: str
+) -> None:
+    """Case A16, as real Coze Studio and Coze Plus servers answered; the code stays the outer one."""
+    error: Any = await failure(client(refusal(code, msg + stack, status=status)))
+    assert type(error) is kind
+    assert error.code == code
+    assert words in error.msg
+    assert words in str(error)
+    for text in (error.msg, str(error)):
+        assert "stack" not in text
+        assert "code=1" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("record not found", NotFoundError),
+        ("code=103000001 message=unauthorized access : user not match" + STACK, PermissionDeniedError),
+    ],
+)
+async def test_an_error_in_plain_text_with_http_500_is_the_one_that_it_names(text: str, kind: type[APIError]) -> None:
+    transport = Answers(answer(status=500, content=text.encode(), headers={"content-type": "text/plain"}))
+    with pytest.raises(kind) as caught:
+        await AsyncCoze("pat_x", transport=transport).chat.retrieve(conversation_id="7", chat_id="9")
+    assert "stack" not in str(caught.value)
+    # Asked again, it would be the same.
+    assert len(transport.requests) == 1
+
+
+async def test_a_hidden_error_is_found_in_events_too() -> None:
+    msg = json.dumps("code=100000000 message=agent not published" + STACK)
+    for event in ("error", "conversation.chat.failed"):
+        stream = event_stream(f'event:{event}\ndata:{{"code":103100001,"msg":{msg}}}\n\n')
+        async with client(stream) as coze:
+            with pytest.raises(CozeError, match="agent not published") as caught:
+                await coze.chat.ask("Hi", bot_id="b", user_id="u")
+        error: Any = caught.value
+        assert error.code == 103100001
+        assert "stack" not in str(error) + error.msg
+    stream = event_stream(f'event: Error\ndata: {{"error_code":720701013,"error_message":{msg}}}\n\n')
+    async with client(stream) as coze:
+        with pytest.raises(WorkflowError, match="agent not published") as failed:
+            await coze.workflows.stream(workflow_id="w").result()
+    assert "stack" not in str(failed.value) + failed.value.msg
+
+
+async def test_a_route_that_a_server_lacks_is_no_matter_of_the_token() -> None:
+    """Case A15: Coze Studio and Coze Plus answer so to a token."""
+    missing = refusal(401, "missing session_key in cookie", status=401)
+    error = await failure(client(missing, base_url="http://studio.test"))
+    assert type(error) is NotFoundError
+    assert "no such route" in str(error)
+    assert "http://studio.test" in str(error)
+    # For whom it is about the cookie.
+    async with AsyncCoze(SessionAuth("s3ssion"), transport=Answers(missing)) as coze:
+        with pytest.raises(AuthenticationError):
+            await coze.chat.retrieve(conversation_id="7", chat_id="9")
+
+
+async def test_a_run_is_looked_up_by_the_route_that_the_server_has() -> None:
+    missing = refusal(401, "missing session_key in cookie", status=401)
+    record = {"execute_id": "1", "execute_status": "Success", "output": "{}"}
+    transport = Answers(answer({"code": 0, "execute_id": "1"}), missing, answer({"code": 0, "data": [record]}))
+    run = await AsyncCoze("pat_x", transport=transport).workflows.run_and_poll(workflow_id="w")
+    assert run.execute_id == "1"
+    assert [request.url.path for request in transport.requests[1:]] == [
+        "/v1/workflows/w/run_histories/1",
+        "/v1/workflow/get_run_history",
+    ]
+
+
+async def test_only_a_chat_is_told_to_publish_its_bot() -> None:
+    """Case A20."""
+    async with client(refusal(4000)) as coze:
+        with pytest.raises(BadRequestError) as caught:
+            await coze.files.upload(b"%PDF-1", name="a.pdf")
+        assert "bot" not in str(caught.value)
+        with pytest.raises(BadRequestError, match="published to the API channel"):
+            await coze.chat.ask("Hi", bot_id="b", user_id="u")
+
+
+async def test_an_endpoint_that_does_not_exist_is_not_found_at_its_base_url() -> None:
+    missing = refusal(4000, "endpoint does not exist", status=404)
+    error = await failure(client(missing, base_url="http://proxy.test"))
+    assert type(error) is NotFoundError
+    assert "http://proxy.test" in str(error)
+
+
+@given(st.text(max_size=200), st.sampled_from([None, 400, 500, 103100001, 4000]))
+def test_no_words_of_a_server_break_an_error(msg: str, code: int | None) -> None:
+    api_error("POST /v3/chat", code=code, msg=msg)
+
+
+def test_words_of_a_server_are_searched_in_linear_time() -> None:
+    for text in ("code=" + "1" * 1_000_000, "\n" * 1_000_000, ", " * 500_000, "code=1 message=" * 100_000):
+        began = time.perf_counter()
+        api_error("POST /v3/chat", code=500, msg=text)
+        assert time.perf_counter() - began < 1.0

@@ -18,6 +18,7 @@ from coze_async._errors import (
     PollTimeoutError,
     WorkflowError,
     explain,
+    is_route_missing,
 )
 from coze_async._pages import ByNumber, Pages
 from coze_async._polling import poll
@@ -332,8 +333,7 @@ class WorkflowsResource(Resource):
             try:
                 histories = await self.runs.run_histories.retrieve(**ids)
             except NotFoundError as error:
-                # A run that is missing has a code of Coze; a route that is missing is a plain 404.
-                if error.status != 404 or error.code not in (None, 404):
+                if not is_route_missing(error):
                     raise
                 self._has_cloud_route = False
         if histories is None:
