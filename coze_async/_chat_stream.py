@@ -32,7 +32,7 @@ from coze_async.models._base import read_json, read_object, without_nulls
 from coze_async.models._chat import ANSWER_SEPARATOR, is_answer
 from coze_async.models._json import json_object, json_text
 
-__all__ = ["ChatStream", "chat_failed"]
+__all__ = ["ChatStream", "chat_failed", "chat_without_answer"]
 
 _read_message = Message.__pydantic_validator__.validate_json
 _read_chat = Chat.__pydantic_validator__.validate_json
@@ -60,6 +60,11 @@ _CHAT_EVENTS: dict[bytes, _ChatModel] = {
     b"conversation.chat.required_action": ChatRequiresAction,
     b"conversation.chat.canceled": ChatCanceled,
     b"conversation.chat.cancelled": ChatCanceled,
+    # The first release of Coze Studio.
+    b"conversation.run.created": ChatCreated,
+    b"conversation.run.in_progress": ChatInProgress,
+    b"conversation.run.completed": ChatCompleted,
+    b"conversation.run.failed": ChatFailed,
 }
 _MESSAGE_EVENTS: dict[bytes, _MessageModel] = {
     b"conversation.message.delta": MessageDelta,
@@ -118,11 +123,17 @@ class Transcript:
 
     def whole(self, message: Message) -> None:
         """Take a whole message."""
-        texts, thoughts = self._pieces.pop(message.id, ([], []))
+        begun = self._messages.get(message.id)
+        is_own = begun is None or not message.id or begun.type == message.type
+        texts, thoughts = self._pieces.pop(message.id, ([], [])) if is_own else ([], [])
         if not message.id:
             # Of a server that names no ids: the pieces before were its own, those that follow begin another one.
             self._messages.pop("", None)
         key = message.id or f"#{len(self._messages)}"
+        known = self._messages.get(key)
+        if known is not None and known.type != message.type:
+            # Some servers give one id to messages of several types, such as a recall and the end of the answers.
+            key = f"{key}#{message.type}"
         changes: dict[str, str] = {}
         # Some servers send the text only in pieces, and the thoughts often so.
         if not message.content and texts:
@@ -351,12 +362,14 @@ def _chat_events(
 class _Text:
     """Hands out the texts of a stream as they come."""
 
-    __slots__ = ("_has_written", "_pending", "_stream", "_writing")
+    __slots__ = ("_has_written", "_pending", "_stream", "_whole", "_writing")
 
     def __init__(self, stream: ChatStream) -> None:
         self._stream = stream
         # The pieces of each answer that is not whole yet.
         self._writing: dict[str, list[str]] = {}
+        # Answers that were written to their end: some servers send the whole of one twice.
+        self._whole: set[str] = set()
         self._has_written = False
         self._pending = ""
 
@@ -373,10 +386,14 @@ class _Text:
             if not isinstance(event, MessageDelta | MessageCompleted) or not is_answer(event.message):
                 continue
             message = event.message
+            if message.id in self._whole:
+                continue
             pieces = self._writing.get(message.id)
             text = message.content
             if isinstance(event, MessageCompleted):
                 self._writing.pop(message.id, None)
+                if message.id:
+                    self._whole.add(message.id)
                 written = "".join(pieces or ())
                 # A piece that was lost on the way is made up for, if it was the last one.
                 text = text[len(written) :] if text.startswith(written) else ""
@@ -403,3 +420,15 @@ def chat_failed(
     return ChatFailedError(
         f"{text}{f' [logid {logid}]' if logid else ''}", chat=chat, code=code, msg=msg, logid=logid, partial=partial
     )
+
+
+def chat_without_answer(core: Core, name: str, chat: Chat, logid: str | None) -> ChatFailedError:
+    """Build the error for a chat that is called completed although its bot has said nothing.
+
+    Coze Studio does so when the model fails; after a real empty answer there is the message that finishes it.
+    """
+    text = (
+        f"{name}: the chat {chat.id} is completed, and its bot has brought no message: most likely its model failed. "
+        f"Look at the bot's model and at the log of the server ({core.session.base_url}); streaming shows the error."
+    )
+    return ChatFailedError(f"{text}{f' [logid {logid}]' if logid else ''}", chat=chat, logid=logid)

@@ -19,7 +19,7 @@ from coze_async._exchange import Request
 from coze_async._sse import Event
 from coze_async._stream import EventStream, State
 from coze_async.models import UnknownEvent, WorkflowDone, WorkflowEvent, WorkflowInterrupt, WorkflowMessage, WorkflowRun
-from coze_async.models._base import read_json
+from coze_async.models._base import read_json, read_object
 from coze_async.models._json import json_object, json_text
 
 __all__ = ["WorkflowStream"]
@@ -54,7 +54,8 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
             if name == b"interrupt":
                 return self._ended_with(read_json(WorkflowInterrupt, _numbered(event)))
             if name == b"done":
-                return self._ended_with(read_json(WorkflowDone, _numbered(event)))
+                facts = json_object(_numbered(event).decode("utf-8", "replace"))
+                return self._ended_with(read_object(WorkflowDone, facts))
         except ValueError as error:
             raise self._unreadable(event, error) from error
         if name == b"ping":
@@ -135,17 +136,23 @@ def _numbered(event: Event) -> bytes:
 
 
 def _last_words(messages: list[WorkflowMessage]) -> str:
-    """Return what the last node said: its pieces together."""
-    if not messages:
-        return ""
-    last = _node(messages[-1])
-    pieces: list[str] = []
-    for message in reversed(messages):
-        if _node(message) != last or (pieces and message.node_is_finish):
-            break
-        pieces.append(message.content)
-    return "".join(reversed(pieces))
+    """Return what the last node to finish said: its pieces together, whatever came between them."""
+    pieces: dict[_Node, list[str]] = {}
+    finished: list[str] | None = None
+    for message in messages:
+        said = pieces.setdefault(_node(message), [])
+        said.append(message.content)
+        if message.node_is_finish:
+            finished = said
+            # In a loop the node begins anew.
+            del pieces[_node(message)]
+    if finished is None:
+        finished = pieces[_node(messages[-1])] if messages else []
+    return "".join(finished)
 
 
-def _node(message: WorkflowMessage) -> tuple[str, str | None, str | None]:
+_Node = tuple[str, str | None, str | None]
+
+
+def _node(message: WorkflowMessage) -> _Node:
     return message.node_title, message.node_id, message.node_execute_uuid

@@ -1,4 +1,4 @@
-"""The short way to a chat's event ends where the long way does."""
+"""What a chat's events become, by the short way and the long one, as all servers send them."""
 
 # pyright: reportPrivateUsage=false
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from answering import Answers, event_stream
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -65,3 +66,100 @@ def test_a_chat_as_the_cloud_sends_it_takes_the_short_way(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(ChatStream, "_chat", long_way)
     assert told((b"conversation.chat.completed", b'{"id":"9","conversation_id":"7","status":"completed"}', b""))
+
+
+# --- what real servers send -------------------------------------------------------------------------------------------
+
+
+def sent(name: str, **facts: Any) -> str:
+    return f"event:conversation.{name}\ndata:{json.dumps(facts)}\n\n"
+
+
+def said(name: str, content: str, message_id: str = "m", kind: str = "answer", **more: Any) -> str:
+    return sent(f"message.{name}", id=message_id, type=kind, role="assistant", content=content, **more)
+
+
+OVER = sent("chat.completed", id="9", conversation_id="7", status="completed") + "event:done\ndata:\n\n"
+
+
+def stream_over(*events: str) -> ChatStream:
+    transport = Answers(event_stream("".join(events) + OVER))
+    return AsyncCoze("pat_x", transport=transport).chat.stream("Hi", bot_id="b", user_id="u")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [said("delta", "Hel"), said("delta", "lo"), said("completed", "Hello"), said("completed", "Hello")],
+        [said("completed", "Hello"), said("completed", "Hello")],
+        [said("completed", "Hello"), said("delta", "Hello"), said("completed", "Hello")],
+    ],
+)
+async def test_an_answer_that_comes_whole_twice_is_written_once(events: list[str]) -> None:
+    """Case A9: Coze Studio does so for bots on a chatflow."""
+    stream = stream_over(*events)
+    assert "".join([text async for text in stream.text()]) == "Hello"
+    assert (await stream.result()).text == "Hello"
+
+
+async def test_two_answers_with_ids_of_their_own_stay_two_paragraphs() -> None:
+    stream = stream_over(said("delta", "One", "m1"), said("completed", "One", "m1"), said("completed", "Two", "m2"))
+    assert "".join([text async for text in stream.text()]) == "One\n\nTwo"
+    assert (await stream.result()).text == "One\n\nTwo"
+
+
+async def test_messages_of_two_types_with_one_id_are_both_kept() -> None:
+    """Case A10."""
+    data = json.dumps({"chunks": [{"slice": "text", "score": 0.5}]})
+    recall = json.dumps({"msg_type": "knowledge_recall", "data": data})
+    finish = json.dumps({"msg_type": "generate_answer_finish", "data": ""})
+    result = await stream_over(
+        said("delta", "An"),
+        said("completed", recall, "m", "verbose"),
+        said("delta", "swer"),
+        said("completed", "Answer"),
+        said("completed", finish, "m", "verbose"),
+    ).result()
+    assert result.text == "Answer"
+    result = await stream_over(
+        said("completed", recall, "m", "knowledge"), said("completed", finish, "m", "verbose"), said("completed", "Hi")
+    ).result()
+    assert [chunk.text for chunk in result.knowledge] == ["text"]
+    assert result.text == "Hi"
+    assert len(result.messages) == 3
+
+
+async def test_tokens_stand_in_the_answers_of_coze_studio() -> None:
+    """Case A14."""
+    tokens = {"input_tokens": "7", "output_tokens": "11", "token": "18"}
+    result = await stream_over(said("completed", "Hi", meta_data=tokens)).result()
+    assert result.usage is not None
+    assert (result.usage.input_count, result.usage.output_count, result.usage.token_count) == (7, 11, 18)
+    for odd in ({"output_tokens": "many"}, {"output_tokens": "9" * 5000}, {"output_tokens": "\u00b2"}):
+        strange = await stream_over(said("completed", "Hi", meta_data=odd)).result()
+        assert strange.usage is not None
+        assert strange.usage.token_count == 0
+    assert (await stream_over(said("completed", "Hi", meta_data={"a": "b"})).result()).usage is None
+
+
+async def test_a_chat_of_the_first_coze_studio_is_read() -> None:
+    """Case A22."""
+    facts: dict[str, Any] = {"id": "9", "conversation_id": "7"}
+    transport = Answers(
+        event_stream(
+            sent("run.created", **facts, status="created")
+            + sent("run.in_progress", **facts)
+            + said("completed", "Hi")
+            + sent("run.completed", **facts, status="completed", usage={"token_count": 3})
+            + "event:done\ndata:\n\n"
+        )
+    )
+    result = await AsyncCoze("pat_x", transport=transport).chat.ask("Hi", bot_id="b", user_id="u")
+    assert (result.text, result.status, result.chat_id) == ("Hi", "completed", "9")
+    assert result.usage is not None
+    assert result.usage.token_count == 3
+
+
+async def test_a_stream_without_a_message_of_the_bot_is_empty() -> None:
+    assert (await stream_over().result()).is_empty
+    assert not (await stream_over(said("completed", "", "m", "verbose")).result()).is_empty

@@ -12,6 +12,7 @@ from coze_async import (
     AsyncCoze,
     Auth,
     AuthenticationError,
+    ChatFailedError,
     CozeError,
     Limits,
     PermissionDeniedError,
@@ -108,13 +109,48 @@ async def test_an_error_while_looking_names_the_run_that_goes_on() -> None:
     assert caught.value.execute_id == "77"
 
 
-async def test_polled_answers_stand_in_the_order_in_which_they_were_written() -> None:
-    def said(text: str, at: int) -> dict[str, Any]:
-        return {"id": text, "role": "assistant", "type": "answer", "content": text, "created_at": at}
+@pytest.mark.parametrize("updated", [True, False])
+async def test_polled_answers_stand_in_the_order_in_which_they_were_written(updated: bool) -> None:
+    """Case A11: an answer's created_at is the beginning of its chat, or says nothing at all."""
 
-    transport = Answers(chat("completed"), answer({"code": 0, "data": [said("second", 20), said("first", 10)]}))
+    def said(text: str, created: int, changed: int) -> dict[str, Any]:
+        facts = {"id": text, "role": "assistant", "type": "answer", "content": text, "created_at": created}
+        return {**facts, "updated_at": changed} if updated else facts
+
+    listed = [said("second", 10, 40), said("first", 20, 30)]
+    transport = Answers(chat("completed"), answer({"code": 0, "data": listed}))
     async with AsyncCoze("pat_x", transport=transport) as coze:
-        assert (await coze.chat.create_and_poll("hi", **ASKED)).answers == ["first", "second"]
+        result = await coze.chat.create_and_poll("hi", **ASKED)
+    # Without a time of writing, the server's own order holds.
+    assert result.answers == (["first", "second"] if updated else ["second", "first"])
+
+
+@pytest.mark.parametrize("status", ["conversation.chat.cancelled", "cancelled", "canceled"])
+async def test_a_canceled_chat_is_over_however_it_is_spelled(status: str) -> None:
+    """Case A12: Coze Studio says later that it is completed."""
+    transport = Answers(chat("in_progress"), chat(status), chat("completed"))
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        result = await coze.chat.create_and_poll("hi", **ASKED)
+    assert (result.status, result.is_empty) == ("canceled", True)
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize("listed", [None, [], [{"id": "1", "role": "user", "type": "question", "content": "hi"}]])
+async def test_a_polled_chat_without_a_message_of_its_bot_has_failed(listed: Any) -> None:
+    """Case A13: Coze Studio calls a chat completed whose model has failed."""
+    transport = Answers(chat("completed"), answer({"code": 0, "data": listed}))
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        with pytest.raises(ChatFailedError, match="has brought no message") as caught:
+            await coze.chat.create_and_poll("hi", **ASKED)
+    assert caught.value.chat is not None
+    assert caught.value.chat.id == "9"
+
+
+async def test_a_polled_chat_whose_answer_is_empty_has_not_failed() -> None:
+    finish = {"id": "1", "role": "assistant", "type": "verbose", "content": '{"msg_type":"generate_answer_finish"}'}
+    transport = Answers(chat("completed"), answer({"code": 0, "data": [finish]}))
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        assert (await coze.chat.create_and_poll("hi", **ASKED)).text == ""
 
 
 async def test_waiting_for_a_slot_counts_into_the_time_of_a_poll() -> None:

@@ -63,6 +63,8 @@ _OVER = frozenset(("completed", "failed", "requires_action", "canceled", "expire
 
 
 def _spelling(status: str) -> str:
+    # Coze Studio and Coze Plus answer `conversation.chat.cancelled`, the name of an event.
+    status = status.removeprefix("conversation.chat.")
     return _SPELLINGS.get(status, status)
 
 
@@ -321,8 +323,18 @@ class ChatResult(CozeModel):
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens of the chat, None if the server named none."""
-        return self.chat.usage if self.chat else None
+        """Tokens of the chat, None if the server named none.
+
+        Coze Studio and Coze Plus name them in the answers of a stream only, as texts.
+        """
+        if self.chat is not None and self.chat.usage is not None:
+            return self.chat.usage
+        return usage_of(self.messages)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the bot has said and done nothing: no message of its own has come."""
+        return not any(is_of_bot(message) for message in self.messages)
 
     @property
     def status(self) -> str:
@@ -348,6 +360,29 @@ def is_answer(message: Message) -> bool:
     # The page of Coze Plus leaves the type out.
     answers = message.type == MessageType.ANSWER or (not message.type and message.role == "assistant")
     return answers and message.content_type not in ("card", "audio")
+
+
+def is_of_bot(message: Message) -> bool:
+    """True for what the bot has brought; False for the user's question, which some servers list too."""
+    return message.role != "user" and message.type != MessageType.QUESTION
+
+
+def usage_of(messages: Iterable[Message]) -> Usage | None:
+    """Return the tokens that stand in the meta data of answers, None if there are none.
+
+    Source: recordings of Coze Studio 4f786d6 and Coze Plus fb00b21 (`input_tokens`, `output_tokens`, `token`).
+    """
+    found = [message.meta_data for message in messages if message.meta_data and "output_tokens" in message.meta_data]
+    if not found:
+        return None
+    counts = {name: sum(_count(facts.get(name)) for facts in found) for name in ("input_tokens", "output_tokens")}
+    return Usage(
+        token_count=sum(counts.values()), input_count=counts["input_tokens"], output_count=counts["output_tokens"]
+    )
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def knowledge_chunks(message: Message) -> Iterable[KnowledgeChunk]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import anyio
 
-from coze_async._chat_stream import ChatStream, chat_failed
+from coze_async._chat_stream import ChatStream, chat_failed, chat_without_answer
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
@@ -410,10 +410,13 @@ class ChatResource(Resource):
             raise chat_failed(core, name, chat, reply.logid)
         wanted = chat.status in (ChatStatus.COMPLETED, ChatStatus.REQUIRES_ACTION)
         messages = await self.messages.list(**ids) if wanted else []
-        if all(message.created_at for message in messages):
-            # They come in no useful order (wire facts e; coze.cn page list_chat_messages).
-            messages = sorted(messages, key=lambda message: message.created_at or 0)
-        return ChatResult(chat=chat, messages=messages, logid=reply.logid)
+        if all(message.updated_at for message in messages):
+            # An answer's created_at is the beginning of its chat, so that it says nothing of the order.
+            messages = sorted(messages, key=lambda message: message.updated_at or 0)
+        result = ChatResult(chat=chat, messages=messages, logid=reply.logid)
+        if chat.status == ChatStatus.COMPLETED and result.is_empty:
+            raise chat_without_answer(core, name, chat, reply.logid)
+        return result
 
     async def _cancel_quietly(self, chat: Chat) -> bool:
         """Ask for a chat to be cancelled; False if it was refused or took too long."""
