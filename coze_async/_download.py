@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from coze_async._core import Core
 from coze_async._envelope import content_type_of, length_of, logid_of
-from coze_async._errors import CozeError, RequestTimeoutError, TransportError
+from coze_async._errors import ClosedError, CozeError, RequestTimeoutError, TransportError
 from coze_async._exchange import Request
 from coze_async._open_response import OpenResponse
 
@@ -181,7 +181,7 @@ class Download:
 
     def _check_open(self) -> None:
         if self._open is None:
-            raise RuntimeError(
+            raise ClosedError(
                 "This download was already read or closed. Ask for it again, or keep what `await download.read()` "
                 "returned."
             )

@@ -2,6 +2,7 @@
 
 CozeError
 ├── ConfigurationError (ValueError)
+├── ClosedError (RuntimeError)
 ├── TransportError
 │   └── RequestTimeoutError (TimeoutError)
 ├── APIError
@@ -34,6 +35,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ChatFailedError",
+    "ClosedError",
     "ConfigurationError",
     "ConversationBusyError",
     "CozeError",
@@ -75,6 +77,10 @@ class CozeError(Exception):
 
 class ConfigurationError(CozeError, ValueError):
     """Something is wrong that was found before anything was sent."""
+
+
+class ClosedError(CozeError, RuntimeError):
+    """The client, the stream or the download was closed, or read to its end, before."""
 
 
 class TransportError(CozeError):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from coze_async._errors import (
     APIError,
     ChatFailedError,
+    ClosedError,
     ConfigurationError,
     ConversationBusyError,
     CozeError,
@@ -197,7 +198,7 @@ def may_have_started(error: Exception) -> bool:
     is_named = isinstance(error, CozeError) and (error.chat is not None or error.execute_id is not None)
     if isinstance(error, QuotaError):
         return is_named and error.partial is None
-    if is_named or isinstance(error, ConfigurationError):
+    if is_named or isinstance(error, ConfigurationError | ClosedError):
         return is_named
     if isinstance(error, APIError):
         # A gateway that gave up, or a server that fell over, may have passed it on.

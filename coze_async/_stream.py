@@ -20,6 +20,7 @@ from coze_async._core import Core
 from coze_async._envelope import code_of, logid_of, message_of
 from coze_async._errors import (
     APIError,
+    ClosedError,
     CozeError,
     RequestTimeoutError,
     StreamInterruptedError,
@@ -91,7 +92,7 @@ class EventStream(ABC, Generic[E, R]):
 
     def __aiter__(self) -> Self:
         if self._state in _OVER:
-            raise RuntimeError(
+            raise ClosedError(
                 "This stream was already read to its end or closed. Ask for a new one, or keep what "
                 "`await stream.result()` returned."
             )
@@ -190,13 +191,13 @@ class EventStream(ABC, Generic[E, R]):
 
         Raises:
             CozeError: the stream, the server or the chat failed, as in the iteration.
-            RuntimeError: the stream was closed before its end.
+            ClosedError: the stream was closed before its end.
         """
         while self._state is not State.FINISHED:
             if self._state is State.FAILED and self._error is not None:
                 raise self._error
             if self._state is State.CLOSED:
-                raise RuntimeError("This stream was closed before its end, so there is no result.")
+                raise ClosedError("This stream was closed before its end, so there is no result.")
             with contextlib.suppress(StopAsyncIteration):
                 await anext(self)
         return self._collected()

@@ -60,7 +60,7 @@ def test_every_event_and_error_of_the_contract_is_public() -> None:
         MessageCompleted AudioDelta StreamDone UnknownEvent WorkflowMessage WorkflowInterrupt WorkflowDone"""
     errors = """ConfigurationError TransportError RequestTimeoutError APIError BadRequestError AuthenticationError
         PermissionDeniedError NotFoundError ConversationBusyError RateLimitError QuotaError ServerError DecodeError
-        StreamError StreamInterruptedError StreamProtocolError ChatFailedError WorkflowError PollTimeoutError"""
+        ClosedError StreamError StreamInterruptedError StreamProtocolError ChatFailedError WorkflowError PollTimeoutError"""
     assert set(events.split()) | set(errors.split()) <= set(coze_async.__all__)
     assert all(issubclass(getattr(coze_async, name), CozeError) for name in errors.split())
     assert all("event" in getattr(coze_async, name).model_fields for name in events.split())

@@ -24,6 +24,7 @@ from coze_async import (
     ChatFailed,
     ChatFailedError,
     ChatStream,
+    ClosedError,
     CozeError,
     Limits,
     MessageDelta,
@@ -1084,3 +1085,27 @@ async def test_no_text_and_no_token_of_a_stream_reaches_the_log(caplog: pytest.L
     assert "POST /v3/chat" in caplog.text
     assert "Hi there" not in caplog.text
     assert "pat_x" not in caplog.text
+
+
+# --- after the end ----------------------------------------------------------------------------------------------------
+
+
+async def test_use_after_close_is_an_error_of_the_library() -> None:
+    """Case B9: every error is a CozeError, and this one stays the RuntimeError that it was."""
+    served = Served(stream_of(*ANSWER))
+    read = served.stream()
+    await read.result()
+    left = served.stream()
+    await left.aclose()
+    for stream in (read, left):
+        with pytest.raises(ClosedError):
+            aiter(stream)
+    with pytest.raises(ClosedError, match="closed before its end"):
+        await left.result()
+    await served.coze.aclose()
+    with pytest.raises(ClosedError, match="is closed"):
+        await served.stream().result()
+    with pytest.raises(ClosedError, match="is closed"):
+        await served.coze.chat.retrieve(conversation_id="7", chat_id="9")
+    assert issubclass(ClosedError, RuntimeError)
+    assert len(served.transport.requests) == 1

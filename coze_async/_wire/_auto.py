@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coze_async._config import Timeouts, environment
-from coze_async._errors import ConfigurationError
+from coze_async._errors import ClosedError, ConfigurationError
 from coze_async._logging import guard_httpx_log, log
 from coze_async._wire._failures import WireError, error_for
 from coze_async._wire._headers import own_headers
@@ -66,10 +66,11 @@ class AutoWire:
         """Refuse a closed wire, and one that another event loop uses.
 
         Raises:
-            RuntimeError: so it is.
+            ClosedError: it is closed.
+            RuntimeError: another event loop uses it.
         """
         if self._is_closed:
-            raise RuntimeError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
+            raise ClosedError("This AsyncCoze is closed. Make a new one, or keep it open with `async with`.")
         fast = self._fast
         if fast is not None and fast.is_here():
             return
@@ -100,7 +101,7 @@ class AutoWire:
         """See `Wire.send`; call `check` before.
 
         Raises:
-            RuntimeError: the client is closed.
+            ClosedError: the client is closed.
         """
         if self._is_closed:
             self.check()

@@ -30,6 +30,7 @@ from coze_async import (
     ChatResult,
     ChatStatus,
     ChatStream,
+    ClosedError,
     ConfigurationError,
     ConversationBusyError,
     CozeError,
@@ -129,6 +130,9 @@ def as_text(text: str) -> None:
 
 def as_timeout(error: TimeoutError) -> None:
     """Take what Python itself calls a time-out."""
+
+
+def as_runtime_error(error: RuntimeError) -> None: ...
 
 
 def as_value_error(error: ValueError) -> None:
@@ -518,6 +522,8 @@ async def errors(call: Callable[[], Awaitable[object]]) -> None:
         assert_type((refused.retry_after, refused.partial), tuple[float | None, ChatResult | None])
     except ConfigurationError as error:
         as_value_error(error)
+    except ClosedError as error:
+        as_runtime_error(error)
     except RequestTimeoutError as error:
         as_timeout(error)
         as_transport_error(error)
