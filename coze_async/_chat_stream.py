@@ -171,6 +171,11 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         self._is_session_route = False
 
     @property
+    def chat(self) -> Chat | None:
+        """The chat as the server sent it last; None until its first event."""
+        return self._transcript.chat
+
+    @property
     def chat_id(self) -> str:
         """The id of the chat; empty until its first event."""
         return self._transcript.chat.id if self._transcript.chat else ""

@@ -148,6 +148,40 @@ class Core:
             raise
         return OpenResponse(response, *places)
 
+    async def send_or_open(
+        self, request: Request, begin: Callable[[WireResponse, bytes], Awaitable[None]], *, total: Deadline | None
+    ) -> Reply | OpenResponse:
+        """Send a request for a whole answer; return the open stream if the server streams all the same (Coze Plus).
+
+        Args:
+            request: What to send.
+            begin: Reads the first event; it gets the bytes that were read already.
+            total: When all of it has to be over.
+
+        Raises:
+            APIError: the server answered with an error.
+            TransportError: no answer came.
+            DecodeError: the answer is neither JSON nor an event stream.
+        """
+
+        async def attempt(request: Request, attempt: "_Attempt", total: Deadline | None) -> Reply | OpenResponse:
+            response = await self._sent(request, attempt, "application/json", self._for_answers, total)
+            try:
+                beginning = b""
+                if response.status < 300 and content_type_of(response.headers) == "text/event-stream":
+                    beginning = await _beginning(response)
+                    if beginning and not beginning.lstrip(_BEFORE_JSON).startswith(b"{"):
+                        await begin(response, beginning)
+                        return OpenResponse(response)
+                reply = await self._whole(request, attempt, response, beginning)
+            except BaseException:
+                await response.aclose(reuse=attempt.is_in_step)
+                raise
+            await response.aclose(reuse=attempt.is_in_step)
+            return reply
+
+        return await self._repeated(request, attempt, total)
+
     async def fetch(self, request: Request) -> OpenResponse:
         """Send a request for a file and return the response before its content is read.
 
@@ -391,11 +425,21 @@ class Core:
             await response.aclose()
             raise
 
-    async def _whole(self, request: Request, attempt: "_Attempt", response: WireResponse) -> Reply:
-        """Read a whole answer; raise what it reports if it is an error in any of its forms."""
+    async def _whole(
+        self, request: Request, attempt: "_Attempt", response: WireResponse, beginning: bytes = b""
+    ) -> Reply:
+        """Read a whole answer; raise what it reports if it is an error in any of its forms.
+
+        Args:
+            request: What was sent.
+            attempt: The attempt.
+            response: The answer.
+            beginning: What was read of it already.
+        """
         status, kind = response.status, content_type_of(response.headers)
         most = self.session.max_body if status < 300 else _MOST_OF_AN_ERROR
         content, is_whole = await read_whole(response, most)
+        content = beginning + content if beginning else content
         if not is_whole and status < 300:
             raise DecodeError(
                 f"{request.name}: the answer is larger than {most} bytes. "
@@ -444,6 +488,19 @@ class Core:
             )
         attempt.is_in_step = True
         return Reply(status, kind, content, envelope.payload, envelope.logid)
+
+
+async def _beginning(response: WireResponse) -> bytes:
+    """Return the bytes of a body up to the first that is neither blank nor a byte order mark."""
+    content = b""
+    while not content.lstrip(_BEFORE_JSON):
+        if (piece := response.read_nowait()) is None:
+            await response.wait()
+        elif not piece:
+            break
+        else:
+            content += piece
+    return content
 
 
 _Run = Callable[[Request, "_Attempt", Deadline | None], Awaitable[T]]

@@ -27,7 +27,7 @@ from coze_async._errors import (
     StreamProtocolError,
     TransportError,
 )
-from coze_async._exchange import Request
+from coze_async._exchange import Reply, Request
 from coze_async._open_response import OpenResponse
 from coze_async._sse import Event, EventReader
 from coze_async._wire import Deadline, WireResponse
@@ -223,17 +223,47 @@ class EventStream(ABC, Generic[E, R]):
         """True if the stream was left, maybe by another task while this one has waited."""
         return self._state is State.CLOSED
 
-    async def _begin(self) -> E | None:
-        """Send the request, and return the first event; None if it is not handed out."""
+    async def whole_answer(self) -> Reply | None:
+        """Send the request as one for a whole answer, and return that; None if the server streams all the same.
+
+        Then the first events are known, and `result` reads on.
+
+        Raises:
+            CozeError: the server refused, or there was no answer.
+        """
+        answers: list[Reply] = []
+        try:
+            await self._begin(answers)
+        except BaseException:
+            await self.aclose()
+            raise
+        return answers[0] if answers else None
+
+    async def _begin(self, answers: list[Reply] | None = None) -> E | None:
+        """Send the request, and return the first event; None if it is not handed out.
+
+        Args:
+            answers: Takes the answer if it is a whole one; None asks for a stream and for nothing else.
+        """
         self._state = State.OPENING
         total = self._total = self._core.deadline()
         events: list[E | None] = []
 
-        async def first(response: WireResponse) -> None:
-            events.append(await self._first(response))
+        async def first(response: WireResponse, beginning: bytes = b"") -> None:
+            events.append(await self._first(response, beginning))
 
-        with anyio.CancelScope(deadline=math.inf if total is None else total.at) as self._opening:
-            opened = await self._core.open(self._request, first, slot=self._slot, total=total)
+        # The time of a call for a whole answer is kept by the core.
+        limit = math.inf if total is None or answers is not None else total.at
+        with anyio.CancelScope(deadline=limit) as self._opening:
+            if answers is None:
+                opened = await self._core.open(self._request, first, slot=self._slot, total=total)
+            else:
+                given = await self._core.send_or_open(self._request, first, total=total)
+                if isinstance(given, Reply):
+                    answers.append(given)
+                    self._state = State.CLOSED
+                    return None
+                opened = given
             if self._is_closed:
                 await opened.aclose()
             else:
@@ -248,13 +278,18 @@ class EventStream(ABC, Generic[E, R]):
             self._state = State.READING
         return events[-1]
 
-    async def _first(self, response: WireResponse) -> E | None:
-        """Return the first event; a refusal is raised, and may be followed by another attempt."""
+    async def _first(self, response: WireResponse, beginning: bytes = b"") -> E | None:
+        """Return the first event; a refusal is raised, and may be followed by another attempt.
+
+        Args:
+            response: The answer.
+            beginning: What was read of it already.
+        """
         self._logid = logid_of(response.headers)
         self._reader = EventReader()
         try:
             while True:
-                piece = response.read_nowait()
+                piece, beginning = beginning or response.read_nowait(), b""
                 if piece is None:
                     await response.wait()
                     continue

@@ -9,7 +9,14 @@ from coze_async._chat_stream import ChatStream, chat_failed, chat_without_answer
 from coze_async._config import Polling
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
-from coze_async._errors import STOP_ON, ConfigurationError, CozeError, PollTimeoutError, RequestTimeoutError
+from coze_async._errors import (
+    STOP_ON,
+    ConfigurationError,
+    CozeError,
+    DecodeError,
+    PollTimeoutError,
+    RequestTimeoutError,
+)
 from coze_async._exchange import Request
 from coze_async._limits import Slot
 from coze_async._logging import log
@@ -135,7 +142,17 @@ class ChatResource(Resource):
         request = _CREATE.request(arguments, user=user_id)
         conversation = await self._core.conversation(request)
         try:
-            return chat_from_reply(self._core, request.name, await self._core.send(request))
+            async with ChatStream(self._core, request) as stream:
+                reply = await stream.whole_answer()
+                if reply is not None:
+                    return chat_from_reply(self._core, request.name, reply)
+                # Coze Plus streams although no stream was asked for: the chat is known, and goes on.
+                if (chat := await _named(stream)) is not None:
+                    return chat
+                raise DecodeError(
+                    f"{request.name}: the server streamed, and named no chat. Use `stream` or `ask`.",
+                    logid=stream.logid,
+                )
         finally:
             conversation.release()
 
@@ -393,8 +410,16 @@ class ChatResource(Resource):
 
     async def _until_over(self, request: Request, polling: Polling, seen: list[Chat]) -> ChatResult:
         name, core = request.name, self._core
-        reply = await core.send(request)
-        # Coze Plus answers with the finished message; then there is nothing to look for, and no route to look with.
+        async with ChatStream(core, request) as stream:
+            reply = await stream.whole_answer()
+            if reply is None:
+                # Coze Plus streams although no stream was asked for.
+                known = await _named(stream)
+                seen += [] if known is None else [known]
+                result = await stream.result()
+                seen += [] if result.chat is None else [result.chat]
+                return result
+        # A finished message at once: then there is nothing to look for, and no route to look with.
         if reply.content_type == "text/event-stream" or holds_message(reply):
             return result_from_reply(core, name, reply)
         chat = chat_from_reply(core, name, reply)
@@ -431,6 +456,13 @@ class ChatResource(Resource):
 
 _CREATE = ChatResource._create.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
 _LOOK = ChatResource.retrieve.endpoint  # type: ignore[attr-defined]
+
+
+async def _named(stream: ChatStream) -> Chat | None:
+    """Read a stream until it has named its chat; None if it ends before."""
+    while stream.chat is None and await anext(stream, None) is not None:
+        pass
+    return stream.chat
 
 
 def _chat_of(stream: ChatStream) -> Chat:

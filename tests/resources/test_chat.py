@@ -10,6 +10,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from answering import Answers, answer, chat, event_stream
+from replaying import ReplayTransport, stream_of
 
 from coze_async import (
     AsyncCoze,
@@ -527,13 +528,44 @@ async def test_a_server_that_streams_unasked_is_read_all_the_same() -> None:
         ("", StreamInterruptedError),
         (EVENTS + 'event:error\ndata:{"code":5000,"msg":"no"}\n\n', ServerError),
         (EVENTS + FAILED, ChatFailedError),
-        ("event:done\ndata:\n\n", DecodeError),
     ],
 )
 async def test_a_stream_that_came_unasked_fails_as_a_stream_does(body: str, error: type[CozeError]) -> None:
     coze, _ = coze_with(event_stream(body))
     with pytest.raises(error):
+        await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
+
+
+async def test_a_stream_that_came_unasked_and_names_no_chat_cannot_be_read() -> None:
+    coze, _ = coze_with(event_stream("event:done\ndata:\n\n"))
+    with pytest.raises(DecodeError, match="named no chat"):
         await coze.chat.create("Hi", bot_id="b", user_id="u")
+
+
+async def test_a_chat_that_is_streamed_unasked_is_created_with_its_first_event() -> None:
+    """Case A28: Coze Plus streams although no stream was asked for."""
+    transport = ReplayTransport(stream_of(EVENTS.encode(), (100.0, MESSAGE.encode()), endless=True))
+    coze = AsyncCoze("pat_x", transport=transport)
+    chat = await coze.chat.create("Hi", bot_id="b", user_id="u")
+    assert (chat.id, chat.conversation_id) == ("9", "7")
+    assert anyio.current_time() < 1.0
+    assert transport.open_bodies == 0
+
+
+async def test_a_time_out_of_a_chat_that_is_streamed_unasked_cancels_and_names_it() -> None:
+    slow = stream_of(EVENTS.encode(), (100.0, MESSAGE.encode()), endless=True)
+    canceled = stream_of(
+        b'{"code":0,"data":{"id":"9","conversation_id":"7","status":"canceled"}}',
+        headers={"content-type": "application/json"},
+    )
+    transport = ReplayTransport(slow, canceled)
+    coze = AsyncCoze("pat_x", transport=transport)
+    with pytest.raises(PollTimeoutError, match=r"chat 9, last seen .*has been asked to cancel") as caught:
+        await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u", polling=Polling(timeout=2.0))
+    assert caught.value.chat is not None
+    assert caught.value.chat.conversation_id == "7"
+    assert [request.url.path for request in transport.requests] == ["/v3/chat", "/v3/chat/cancel"]
+    assert transport.open_bodies == 0
 
 
 @pytest.mark.parametrize(
