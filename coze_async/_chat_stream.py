@@ -74,6 +74,10 @@ _MESSAGE_EVENTS: dict[bytes, _MessageModel] = {
 # `done` on the cloud and in chatflows, the longer form on Coze Studio (build_chunk_event.go) and Coze Plus.
 _DONE_EVENTS = frozenset((b"done", b"conversation.stream.done", b"stream.done"))
 _ERROR_EVENTS = frozenset((b"error", b"conversation.error"))
+# How the session route calls a failure of the model, in an ordinary answer (Coze Studio 4f786d6, Coze Plus fb00b21).
+_SOMETHING = "Something error:"
+# Where the session route counts the tokens of an answer.
+_TOKENS = frozenset(("input_tokens", "output_tokens", "token"))
 # The session route `/api/conversation/chat` names its pieces of messages so.
 _PIECE_EVENTS = frozenset((b"message",))
 
@@ -285,13 +289,33 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
             "chat_id": inner.get("reply_id"),
             "conversation_id": facts.get("conversation_id"),
         }
-        message = read_object(Message, {**ids, **inner})
+        tokens = {name: text for name, text in json_object(inner.get("extra_info")).items() if name in _TOKENS and text}
+        message = read_object(Message, {**ids, **({"meta_data": tokens} if tokens else {}), **inner})
+        if facts.get("is_finish") and is_answer(message) and message.content.startswith(_SOMETHING):
+            raise self._something_wrong(message.content.removeprefix(_SOMETHING))
         if self._transcript.chat is None:
             self._is_session_route = True
             self._transcript.chat = Chat(
                 id=message.chat_id or "", conversation_id=message.conversation_id or "", status="in_progress"
             )
         return self._message(MessageCompleted if facts.get("is_finish") else MessageDelta, message)
+
+    def _something_wrong(self, said: str) -> ChatFailedError:
+        """Return the error that the session route sends as an ordinary answer."""
+        msg = self._core.redacted(said)
+        return ChatFailedError(
+            f"{self._request.name}: the model of the agent failed: {msg.rstrip('.')}. "
+            f"Look at the agent's model and at the server's log.{self._traced()}",
+            chat=self._transcript.chat,
+            msg=msg,
+            logid=self.logid,
+            partial=self._partial(),
+        )
+
+    def _why_empty(self) -> str:
+        if self._request.session:
+            return "Coze Studio and Coze Plus do so for an agent that is not published: try draft_mode=True"
+        return super()._why_empty()
 
     def _reported(self, text: str, facts: dict[str, Any]) -> APIError:
         # The page of Coze Plus shows `conversation.error` with the error inside.

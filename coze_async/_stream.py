@@ -376,7 +376,7 @@ class EventStream(ABC, Generic[E, R]):
         elif cause is not None:
             how = f"the connection was lost ({cause.reason or type(cause).__name__})"
         elif not self._reader.seen:
-            how = "the server sent an empty stream; Coze Studio does so when it fails before the run begins"
+            how = f"the server sent an empty stream; {self._why_empty()}"
         else:
             how = "the body ended without its last event"
         return StreamInterruptedError(
@@ -385,6 +385,10 @@ class EventStream(ABC, Generic[E, R]):
             partial=self._partial(),
             logid=self.logid,
         )
+
+    def _why_empty(self) -> str:
+        """Return when servers send a stream without a byte."""
+        return "Coze Studio does so when it fails before the run begins"
 
     def _not_a_stream(self, stray: bytes) -> CozeError:
         """Return what a body says that is no event stream although its header says so."""

@@ -10,7 +10,7 @@ from answering import Answers, event_stream
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coze_async import AsyncCoze, ChatCreated
+from coze_async import AsyncCoze, ChatCreated, ChatFailedError, SessionAuth, StreamInterruptedError
 from coze_async._chat_stream import ChatStream
 from coze_async._exchange import Request
 from coze_async._sse import Event
@@ -163,3 +163,50 @@ async def test_a_chat_of_the_first_coze_studio_is_read() -> None:
 async def test_a_stream_without_a_message_of_the_bot_is_empty() -> None:
     assert (await stream_over().result()).is_empty
     assert not (await stream_over(said("completed", "", "m", "verbose")).result()).is_empty
+
+
+# --- the session route ------------------------------------------------------------------------------------------------
+
+
+def of_page(content: str, *, last: bool = True, role: str = "assistant", kind: str = "answer", **more: Any) -> str:
+    """An event of `/api/conversation/chat`, as Coze Studio 4f786d6 and Coze Plus fb00b21 sent them."""
+    extra = {"input_tokens": "", "output_tokens": "", "token": "", **more}
+    inner = {"role": role, "type": kind, "content": content, "message_id": f"m-{kind}", "reply_id": "9"}
+    facts = {"message": {**inner, "extra_info": extra}, "is_finish": last, "conversation_id": "7"}
+    return f"event:message\ndata:{json.dumps(facts)}\n\n"
+
+
+ACK = of_page("Hi", role="user", kind="ack")
+
+
+def page_over(*events: str) -> ChatStream:
+    transport = Answers(event_stream("".join(events)))
+    coze = AsyncCoze(SessionAuth("s3ssion"), base_url="http://studio.example", transport=transport)
+    return coze.studio.agent_run_stream("Hi", bot_id="1", conversation_id="7")
+
+
+async def test_a_failed_model_is_no_answer_of_the_web_page() -> None:
+    """Case A29."""
+    stream = page_over(ACK, of_page("Something error:Internal Server Error"), "event:done\ndata:\n\n")
+    with pytest.raises(ChatFailedError, match=r"model of the agent failed: Internal Server Error\.") as caught:
+        await stream.result()
+    assert caught.value.msg == "Internal Server Error"
+    assert caught.value.chat is not None
+    assert caught.value.chat.id == "9"
+
+
+async def test_an_empty_stream_of_the_web_page_says_what_to_try() -> None:
+    with pytest.raises(StreamInterruptedError, match=r"not published: try draft_mode=True"):
+        await page_over().result()
+    transport = Answers(event_stream(""))
+    with pytest.raises(StreamInterruptedError, match=r"fails before the run begins"):
+        await AsyncCoze("pat_x", transport=transport).chat.ask("Hi", bot_id="b", user_id="u")
+
+
+async def test_tokens_of_the_web_page_are_counted() -> None:
+    result = await page_over(
+        ACK, of_page("Hello", input_tokens="7", output_tokens="11", token="18"), "event:done\ndata:\n\n"
+    ).result()
+    assert (result.text, result.status) == ("Hello", "completed")
+    assert result.usage is not None
+    assert (result.usage.input_count, result.usage.output_count) == (7, 11)
