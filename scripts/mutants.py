@@ -180,11 +180,12 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=[*MODULES], help="files or folders below coze_async/")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="so many of them were tried before")
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one mutant")
+    parser.add_argument("--limit", type=float, default=150.0, help="seconds for one mutant")
     parser.add_argument("--goal", type=float, default=0.95, help="the part that has to be killed")
     arguments = parser.parse_args()
-    mutants = _pick(arguments.count, arguments.seed, arguments.modules)
+    mutants = _pick(arguments.count, arguments.seed, arguments.modules)[arguments.skip :]
     began, killed = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as folder:
         places = [Path(folder) / str(number) for number in range(arguments.at_once)]
@@ -200,10 +201,13 @@ def main() -> int:
                 free.append(place)
 
         with concurrent.futures.ThreadPoolExecutor(arguments.at_once) as threads:
-            for number, (mutant, outcome) in enumerate(threads.map(attempt, mutants), 1):
+            for number, (mutant, outcome) in enumerate(threads.map(attempt, mutants), 1 + arguments.skip):
                 killed += outcome == "killed"
                 minutes = (time.monotonic() - began) / 60
-                print(f"{number}/{len(mutants)} {outcome} {mutant[0]}:{mutant[2]} ({minutes:.1f} min)", flush=True)
+                print(
+                    f"{number}/{len(mutants) + arguments.skip} {outcome} {mutant[0]}:{mutant[2]} ({minutes:.1f} min)",
+                    flush=True,
+                )
                 if outcome == "survived":
                     before = ast.unparse(ast.parse((ROOT / mutant[0]).read_text(encoding="utf-8"))).splitlines()
                     changed = [(a, b) for a, b in zip(before, mutant[1].splitlines(), strict=False) if a != b]

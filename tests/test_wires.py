@@ -40,6 +40,7 @@ from coze_async import (
 )
 from coze_async._retry import retry_after
 from coze_async._token_endpoint import token_endpoint
+from coze_async._wire import WireRequest, read_whole
 
 CHAT = b'{"code":0,"data":{"id":"7500000000000000001","conversation_id":"7","status":"completed"}}'
 OTHER = CHAT.replace(b"0001", b"0002")
@@ -726,3 +727,40 @@ async def test_nothing_is_left_of_a_request_that_is_cancelled_while_it_is_sent()
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
         gc.collect()
+
+
+async def test_closing_the_client_is_named_by_a_stream_that_is_being_read() -> None:
+    begin = b'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}\n\n'
+
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 1000\r\n\r\n"
+        await visitor.send(head + begin)
+        await visitor.gone()
+
+    async with serving(script) as server:
+        coze = coze_at(server.url)
+        stream = coze.chat.stream("Hi", bot_id="b", user_id="u")
+        await anext(stream)
+        async with anyio.create_task_group() as tasks:
+
+            async def read_on() -> None:
+                with pytest.raises(StreamInterruptedError, match="client was closed while the stream was being read"):
+                    await stream.result()
+
+            tasks.start_soon(read_on)
+            await anyio.lowlevel.checkpoint()
+            await coze.aclose()
+
+
+async def test_a_connection_that_is_closed_without_a_word_is_not_used_again() -> None:
+    """What is read to its end and not accepted may be out of step."""
+    async with serving(answering(GOOD, GOOD)) as server, coze_at(server.url) as coze:
+        wire = coze._session.wire  # pyright: ignore[reportPrivateUsage]
+        wire.check()
+        request = WireRequest("GET /x", "GET", "/x", {})
+        for number in (1, 2):
+            response = await wire.send(request, FOREVER, None, None)
+            await read_whole(response, 1 << 20)
+            await response.aclose()
+            assert server.connections == number
