@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         RateLimitError,
         RequestTimeoutError,
         ServerError,
+        StorageError,
         StreamError,
         StreamInterruptedError,
         StreamProtocolError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     )
     from coze_async._exchange import (
         Exchange,
+        RawResponse,
     )
     from coze_async._jwt import (
         JWTAuth,
@@ -193,13 +195,17 @@ _NAMES = {
         "RateLimitError",
         "RequestTimeoutError",
         "ServerError",
+        "StorageError",
         "StreamError",
         "StreamInterruptedError",
         "StreamProtocolError",
         "TransportError",
         "WorkflowError",
     ),
-    "coze_async._exchange": ("Exchange",),
+    "coze_async._exchange": (
+        "Exchange",
+        "RawResponse",
+    ),
     "coze_async._jwt": ("JWTAuth",),
     "coze_async._limits": (
         "Limiter",
@@ -283,6 +289,9 @@ def __getattr__(name: str) -> Any:
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(module), name)
+    if isinstance(value, type) and module != "coze_async.models":
+        # Shown by the name that it is imported by. A model finds the types of its fields by its own module.
+        value.__module__ = __name__
     globals()[name] = value
     return value
 
@@ -352,6 +361,7 @@ __all__ = [
     "QuotaError",
     "Rate",
     "RateLimitError",
+    "RawResponse",
     "Recorder",
     "RedisLimiter",
     "Replay",
@@ -360,6 +370,7 @@ __all__ = [
     "ServerError",
     "SessionAuth",
     "Slot",
+    "StorageError",
     "StreamDone",
     "StreamError",
     "StreamInterruptedError",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from coze_async._checks import NotCopied
 from coze_async._config import environment
-from coze_async._errors import ConfigurationError, CozeError, ServerError, TransportError
+from coze_async._errors import ConfigurationError, CozeError
 from coze_async._logging import log
 from coze_async._token import OAuthToken
 from coze_async._token_endpoint import Granted, TokenEndpoint, token_endpoint
@@ -23,12 +24,14 @@ __all__ = ["Auth", "RenewingAuth", "SessionAuth", "TokenAuth", "auth_for"]
 _MARGINS = ((600.0, 30.0), (60.0, 10.0), (30.0, 5.0))
 # How long a token that still holds is used on after it could not be replaced, before the next try, in seconds.
 _PAUSE = 5.0
-# How long a new token is waited for when nobody waits for it any more, in seconds: the one before may be void already.
+# How long a client that is being closed waits for a token that is being replaced, in seconds.
 _LAST_WAIT = 5.0
 
 
-class Auth(ABC):
+class Auth(NotCopied, ABC):
     """A way to log in. Its representation never shows a credential."""
+
+    instead = "Log in anew where it is needed, or share a token store; a copy would carry the credential along."
 
     kind: str = "token"
     """`token` for the API, `session` for the session routes."""
@@ -55,6 +58,9 @@ class Auth(ABC):
         """
         del refused, endpoint
         return False
+
+    async def settle(self) -> None:
+        """Wait a moment for what must not break off; called before a client closes its connections."""
 
     @abstractmethod
     def secrets(self) -> tuple[str, ...]:
@@ -129,8 +135,6 @@ class RenewingAuth(Auth):
 
     usual_lifetime: float = 900.0
     """How long a new token holds if its end cannot be true, in seconds (the official pages)."""
-    is_one_way = False
-    """True if asking for a token makes the one before void, so that the answer must not be lost."""
 
     def __init__(self, *, base_url: str | None = None, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
         self._base_url = base_url
@@ -161,6 +165,12 @@ class RenewingAuth(Auth):
         """Replace the token that was refused, unless somebody did already."""
         token = refused.get("Authorization", "").partition(" ")[2]
         return (await self._renewed(endpoint, token)).access_token != token
+
+    async def settle(self) -> None:
+        """Wait a moment for a token that is being replaced: without the answer there may be no way to another one."""
+        if (renewal := self._renewal) is not None:
+            with anyio.move_on_after(_LAST_WAIT, shield=True):
+                await renewal.is_over.wait()
 
     async def token(self) -> OAuthToken:
         """Return a token that holds, to be used elsewhere; asked for without a client if need be."""
@@ -196,44 +206,17 @@ class RenewingAuth(Auth):
     async def _ask(self, endpoint: TokenEndpoint, still_good: OAuthToken | None) -> OAuthToken:
         renewal = self._renewal = _Renewal()
         try:
-            granted = await self._granted(endpoint)
+            return self._take(await self.grant(endpoint))
         except CozeError as error:
-            if still_good is not None and isinstance(error, TransportError | ServerError):
+            if still_good is not None:
                 self._renews_at = min(time.time() + _PAUSE, self._ends_at)
-                log.warning("The token could not be replaced ahead of its end, and is used on: %s", error)
+                log.warning("The token could not be replaced ahead of its end; it is used until its end: %s", error)
                 return still_good
             renewal.error = error
             raise
         finally:
             self._renewal = None
             renewal.is_over.set()
-        return granted
-
-    async def _granted(self, endpoint: TokenEndpoint) -> OAuthToken:
-        if not self.is_one_way:
-            return self._take(await self.grant(endpoint))
-        outcome: list[OAuthToken | Exception] = []
-
-        async def ask(scope: anyio.CancelScope, is_over: anyio.Event) -> None:
-            with scope:
-                try:
-                    outcome.append(self._take(await self.grant(endpoint)))
-                except Exception as error:  # noqa: BLE001 - raised again by who asked, without a group around it
-                    outcome.append(error)
-            is_over.set()
-
-        # Who gives up waiting must not take the answer from the others: it may be the only way to the next token.
-        async with anyio.create_task_group() as tasks:
-            scope, is_over = anyio.CancelScope(shield=True), anyio.Event()
-            tasks.start_soon(ask, scope, is_over)
-            try:
-                await is_over.wait()
-            finally:
-                scope.deadline = anyio.current_time() + _LAST_WAIT
-        answer = outcome[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
     def _left(self, token: OAuthToken) -> float:
         """Return for how many seconds a token holds; a token that does not say is taken for a new one."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Never, Self, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,16 +14,17 @@ from coze_async._errors import (
     STOP_ON,
     ChatFailedError,
     ConfigurationError,
+    CozeError,
     QuotaError,
     WorkflowError,
     class_of,
 )
-from coze_async._logging import log
+from coze_async._logging import log, shortened
 from coze_async._retry import may_have_started
 from coze_async._tally import TALLY, Tally
 from coze_async.models import Usage
 
-__all__ = ["FanOut", "Items", "Outcome", "ends_batch", "fan_out"]
+__all__ = ["Failed", "FanOut", "Items", "Outcome", "Succeeded", "ends_batch", "fan_out"]
 
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
@@ -34,11 +35,14 @@ Items = Iterable[I] | AsyncIterable[I]
 # How long the items may take to close what they have open, in seconds.
 _CLOSING = 2.0
 
+# So many items may wait for limits of their users beyond those that are at work.
+_MOST_ASIDE = 1000
+
 _END: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[I, R]):
+class _Outcome(Generic[I, R]):
     """What became of one item: a value or an error.
 
     Attributes:
@@ -48,8 +52,9 @@ class Outcome(Generic[I, R]):
         error: What it raised; None if it did not.
         attempts: How many requests were sent for it that start or change something, repeats included; what only
             reads, such as polls, is not counted.
-        seconds: From its first request to its end; without a request, all of its time.
+        seconds: From its first request to its end; without a request, all of its time but for that.
         waited: Before that, in seconds: mostly for the limits.
+        is_ok: True if there is a value.
     """
 
     index: int
@@ -60,10 +65,19 @@ class Outcome(Generic[I, R]):
     seconds: float
     waited: float
 
-    @property
-    def is_ok(self) -> bool:
-        """True if there is a value."""
-        return self.error is None
+    def __repr__(self) -> str:
+        became = f"value={self.value!r}" if self.error is None else f"error={shortened(repr(self.error), 80)}"
+        named = f"{type(self).__name__}({self.index}"
+        return f"{named}, item={shortened(repr(self.item), 60)}, {became}, seconds={self.seconds:.1f})"
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *arguments: Any, **named: Any) -> Self:
+            """Make one of the two kinds."""
+            if cls is not _Outcome:
+                return object.__new__(cls)
+            error = named["error"] if "error" in named else arguments[3]
+            return object.__new__(Succeeded if error is None else Failed)
 
     @property
     def usage(self) -> Usage | None:
@@ -94,6 +108,131 @@ class Outcome(Generic[I, R]):
         return cast("R", self.value)
 
 
+# mypy takes this for True. Pyright by design does not narrow by `if outcome.is_ok` (its issue 7753): there the value of
+# what failed has no type, so that the value of an outcome has the type of what the call returns.
+MYPY = False
+
+
+class Succeeded(_Outcome[I, R]):
+    """What became of an item that has a value."""
+
+    __slots__ = ()
+    is_ok: ClassVar[Literal[True]] = True
+
+    if TYPE_CHECKING:
+        value: R
+        error: None
+
+
+class Failed(_Outcome[I, R]):
+    """What became of an item whose call raised an error."""
+
+    __slots__ = ()
+    is_ok: ClassVar[Literal[False]] = False
+
+    if TYPE_CHECKING:
+        error: Exception
+        if MYPY:
+            value: None  # pyright: ignore[reportRedeclaration]
+        else:
+            value: Never
+
+
+if TYPE_CHECKING:
+    Outcome = Succeeded[I, R] | Failed[I, R]
+else:
+    Outcome = _Outcome
+    Outcome.__name__ = Outcome.__qualname__ = "Outcome"
+
+
+class _Work(Tally):
+    """The tally of one item, whose place others may have while it waits for a limit of its user's."""
+
+    __slots__ = ("_places", "is_aside", "is_in")
+
+    def __init__(self, places: "_Places") -> None:
+        super().__init__()
+        self._places = places
+        self.is_aside = False
+        self.is_in = anyio.Event()
+
+    def step_aside(self) -> None:
+        """Let another item have the place."""
+        if not self.is_aside:
+            self._places.give_up(self)
+
+    async def step_in(self) -> bool:
+        """Take a place again; True if that took time."""
+        return self.is_aside and await self._places.take_again(self)
+
+
+class _Places:
+    """Who is at work, who waits for a limit, and who has waited and goes on as soon as there is a place.
+
+    Attributes:
+        at_work: How many items are.
+        aside: How many have given up their place, those included that may go on.
+        stopped_by: The error that has ended the batch, if one has.
+    """
+
+    def __init__(self, has_room: Callable[[], bool], on_room: Callable[[], None]) -> None:
+        self.at_work = 0
+        self.aside = 0
+        self.stopped_by: Exception | None = None
+        self._has_room = has_room
+        self._on_room = on_room
+        self._returning: deque[_Work] = deque()
+
+    @property
+    def are_wanted(self) -> bool:
+        """True if those who have waited wait for a place: they come before new items."""
+        return bool(self._returning)
+
+    def give_up(self, work: _Work) -> None:
+        """Let somebody else have a place."""
+        work.is_aside = True
+        self.at_work -= 1
+        self.aside += 1
+        self._on_room()
+
+    async def take_again(self, work: _Work) -> bool:
+        """Wait for a place, behind those who came before; True if that took time.
+
+        Raises:
+            CozeError: the batch has ended meanwhile, and nothing was sent for this item yet.
+        """
+        is_free = not self._returning and self._has_room()
+        work.is_in = anyio.Event()
+        self._returning.append(work)
+        self.admit()
+        try:
+            await work.is_in.wait()
+        except BaseException:
+            if work.is_aside:
+                self._returning.remove(work)
+            raise
+        if self.stopped_by is not None and not work.attempts:
+            raise CozeError(f"Nothing was sent for this item: the batch had ended by then. {self.stopped_by}")
+        return not is_free
+
+    def admit(self) -> None:
+        """Give the places that are free to those who have waited."""
+        while self._returning and self._has_room():
+            work = self._returning.popleft()
+            work.is_aside = False
+            self.at_work += 1
+            self.aside -= 1
+            work.is_in.set()
+
+    def leave(self, *, is_aside: bool) -> None:
+        """Give back the place of an item that is over."""
+        if is_aside:
+            self.aside -= 1
+        else:
+            self.at_work -= 1
+        self.admit()
+
+
 class FanOut(Generic[I, R]):
     """Outcomes of many calls as they finish; see `fan_out`.
 
@@ -109,6 +248,7 @@ class FanOut(Generic[I, R]):
         limit: int = 100,
         ordered: bool = False,
         stop_on: type[Exception] | tuple[type[Exception], ...] = STOP_ON,
+        gives_way: bool = False,
     ) -> None:
         if not callable(function):
             raise ConfigurationError(f"function is {function!r}: give an async function that takes one item.")
@@ -136,6 +276,9 @@ class FanOut(Generic[I, R]):
         # What may be in flight or finished and not handed out. In order, the first may let the others wait.
         self._window = 2 * limit if ordered else limit
         self._ordered = ordered
+        # True if a call that waits for a limit of its user's gives its place to another item meanwhile.
+        self._gives_way = gives_way
+        self._places = _Places(self._has_room, self._call_worker)
         self._stop_on = stop_on
         self._tasks: TaskGroup | None = None
         self._is_over = False
@@ -144,9 +287,8 @@ class FanOut(Generic[I, R]):
         self._taking: anyio.CancelScope | None = None
         self._has_ended = False
         self._broken: Exception | None = None
-        # Of the workers: how many there are, how many are at work, and who waits for a place.
+        # Of the workers: how many there are, and who waits for something to do.
         self._workers = 0
-        self._in_flight = 0
         self._idle: deque[anyio.Event] = deque()
         self._fatal: BaseException | None = None
         # Of the outcomes: those that can be handed out, those that came before their turn, and who waits for one.
@@ -235,22 +377,37 @@ class FanOut(Generic[I, R]):
         """Outcomes that had come and were not taken when the block was left, in the order of their items."""
         return sorted((*self._ready, *self._early.values()), key=operator.attrgetter("index"))
 
+    @property
+    def _in_flight(self) -> int:
+        """How many items were begun and are not over."""
+        return self._places.at_work + self._places.aside
+
+    def _has_room(self) -> bool:
+        """True if one who has waited may go on; in order, the one that is due must not wait for those behind it."""
+        at_work = self._places.at_work
+        return at_work < self._limit and (self._ordered or at_work + len(self._ready) < self._limit)
+
     def _has_place(self) -> bool:
         """True if one more item may be taken."""
-        return self._in_flight + len(self._ready) + len(self._early) < self._window
+        places = self._places
+        if places.are_wanted or places.at_work >= self._limit or places.aside >= _MOST_ASIDE:
+            return False
+        return places.at_work + len(self._ready) + len(self._early) < self._window
 
     def _call_worker(self) -> None:
         """See to it that somebody takes the next item, if it may be taken."""
+        self._places.admit()
         if self._has_ended or self._taking is not None or not self._has_place():
             return
         if self._idle:
             self._idle.popleft().set()
-        elif self._workers < self._limit and self._tasks is not None:
+        elif self._workers - self._places.aside < self._limit and self._tasks is not None:
             self._workers += 1
             self._tasks.start_soon(self._work)
 
     async def _work(self) -> None:
         """Do one item after the other."""
+        places = self._places
         try:
             while not self._has_ended:
                 if self._taking is not None or not self._has_place():
@@ -263,11 +420,15 @@ class FanOut(Generic[I, R]):
                     break
                 index = self._taken
                 self._taken += 1
-                self._in_flight += 1
+                tally = _Work(places) if self._gives_way else Tally()
+                places.at_work += 1
+                if isinstance(tally, _Work) and places.at_work > self._limit:
+                    # While the item was waited for, one who had waited for a limit has taken the place.
+                    tally.step_aside()
                 self._call_worker()
-                outcome = await self._done(index, item)
-                self._in_flight -= 1
+                outcome = await self._done(index, item, tally)
                 self._hand_out(outcome)
+                places.leave(is_aside=isinstance(tally, _Work) and tally.is_aside)
         except BaseException as error:
             if isinstance(error, anyio.get_cancelled_exc_class()) and _is_cancelled():
                 raise
@@ -292,25 +453,23 @@ class FanOut(Generic[I, R]):
             self._has_ended = True
         return item
 
-    async def _done(self, index: int, item: I) -> Outcome[I, R]:
+    async def _done(self, index: int, item: I, tally: Tally) -> Outcome[I, R]:
         """Do one item."""
-        tally = Tally()
         TALLY.set(tally)
-        value: R | None = None
-        failure: Exception | None = None
         began = anyio.current_time()
         try:
+            await tally.step_in()
             value = await self._function(item)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of this item
-            failure = error
-        ended = anyio.current_time()
-        first = began if tally.began is None else tally.began
-        return Outcome(index, item, value, failure, tally.attempts, ended - first, first - began)
+            seconds, waited = _times(tally, began)
+            return Failed(index, item, None, error, tally.attempts, seconds, waited)
+        seconds, waited = _times(tally, began)
+        return Succeeded(index, item, value, None, tally.attempts, seconds, waited)
 
     def _hand_out(self, outcome: Outcome[I, R]) -> None:
         error = outcome.error
         if error is not None and self.stopped_by is None and ends_batch(error, self._stop_on):
-            self.stopped_by = error
+            self.stopped_by = self._places.stopped_by = error
             self._has_ended = True
             if self._taking is not None:
                 # Nobody knows when the next item would come.
@@ -373,6 +532,13 @@ def ends_batch(error: Exception, stop_on: type[Exception] | tuple[type[Exception
     if not isinstance(error, ChatFailedError | WorkflowError):
         return False
     return class_of(error.code, None) is QuotaError and issubclass(QuotaError, stop_on)
+
+
+def _times(tally: Tally, began: float) -> tuple[float, float]:
+    """Return how long an item was at work, and how long it had waited before."""
+    ended = anyio.current_time()
+    waited = tally.waited if tally.began is None else tally.began - began
+    return ended - began - waited if tally.began is None else ended - tally.began, waited
 
 
 def _is_cancelled() -> bool:

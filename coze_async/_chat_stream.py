@@ -1,14 +1,15 @@
 """The events of a chat, and what they add up to."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Self
 
 from pydantic import ValidationError
 
 from coze_async._core import Core
 from coze_async._envelope import code_of, message_of
-from coze_async._errors import APIError, ChatFailedError, CozeError, class_of, explain, unwrapped
+from coze_async._errors import APIError, ChatFailedError, CozeError, StreamProtocolError, class_of, explain, unwrapped
 from coze_async._exchange import Request
+from coze_async._inline_reasoning import InlineReasoning, without_reasoning
 from coze_async._sse import Event
 from coze_async._stream import EventStream, State
 from coze_async.models import (
@@ -32,7 +33,7 @@ from coze_async.models._base import read_json, read_object, without_nulls
 from coze_async.models._chat import ANSWER_SEPARATOR, is_answer
 from coze_async.models._json import json_object, json_text
 
-__all__ = ["ChatStream", "chat_failed", "chat_without_answer"]
+__all__ = ["ChatStream", "chat_failed", "chat_without_answer", "reasoning_apart"]
 
 _read_message = Message.__pydantic_validator__.validate_json
 _read_chat = Chat.__pydantic_validator__.validate_json
@@ -146,7 +147,7 @@ class Transcript:
             changes["reasoning_content"] = "".join(thoughts)
         self._messages[key] = message.model_copy(update=changes) if changes else message
 
-    def result(self, logid: str | None) -> ChatResult:
+    def result(self, logid: str | None, *, inline_reasoning: bool = False) -> ChatResult:
         """Return all of it; what was not finished holds the pieces that came."""
         messages = [
             message.model_copy(
@@ -159,6 +160,7 @@ class Transcript:
             else message
             for key, message in self._messages.items()
         ]
+        messages = reasoning_apart(messages) if inline_reasoning else messages
         return ChatResult(chat=self.chat, messages=messages, logid=logid)
 
 
@@ -194,7 +196,7 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
 
         The pieces together are the result's `.text`, as long as the answers do not interleave.
         """
-        return _Text(self)
+        return _Text(self, inline_reasoning=self._core.options.inline_reasoning)
 
     def _typed_events(
         self, decode: Callable[[Event], ChatEvent | None], inbox: list[Event]
@@ -272,6 +274,12 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         return self._told(kind, name, read_object(Chat, facts))
 
     def _told(self, kind: _ChatModel, name: str, chat: Chat) -> ChatEvent:
+        if self._request.chat is not None and self._request.is_other_chat(chat.id):
+            raise StreamProtocolError(
+                f"{self._request.name}: the stream is about the chat {chat.id}, not {self._request.chat}: the "
+                f"connection was out of step. It was closed.{self._traced()}",
+                logid=self.logid,
+            )
         self._transcript.chat = chat
         if chat.is_over and self._open is not None:
             self._open.free_conversation()
@@ -347,10 +355,10 @@ class ChatStream(EventStream[ChatEvent, ChatResult]):
         return self._collected()
 
     def _partial(self) -> ChatResult:
-        return self._transcript.result(self.logid)
+        return self._transcript.result(self.logid, inline_reasoning=self._core.options.inline_reasoning)
 
     def _collected(self) -> ChatResult:
-        return self._transcript.result(self.logid)
+        return self._partial()
 
 
 _KNOWN_CHAT_EVENTS = frozenset((*_CHAT_EVENTS, *_MESSAGE_EVENTS, *_DONE_EVENTS, *_ERROR_EVENTS, b"ping"))
@@ -391,10 +399,12 @@ def _chat_events(
 class _Text:
     """Hands out the texts of a stream as they come."""
 
-    __slots__ = ("_has_written", "_pending", "_stream", "_whole", "_writing")
+    __slots__ = ("_has_written", "_inline", "_pending", "_stream", "_whole", "_writing")
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: ChatStream, *, inline_reasoning: bool) -> None:
         self._stream = stream
+        # What separates the reasoning within each answer; None leaves it where it is.
+        self._inline: dict[str, InlineReasoning] | None = {} if inline_reasoning else None
         # The pieces of each answer that is not whole yet.
         self._writing: dict[str, list[str]] = {}
         # Answers that were written to their end: some servers send the whole of one twice.
@@ -428,13 +438,39 @@ class _Text:
                 text = text[len(written) :] if text.startswith(written) else ""
             elif text:
                 self._writing.setdefault(message.id, []).append(text)
+            is_new = pieces is None
+            if self._inline is not None:
+                text, is_new = self._apart(message.id, text, is_whole=isinstance(event, MessageCompleted))
             if not text:
                 continue
-            if pieces is None and self._has_written:
+            if is_new and self._has_written:
                 self._pending = text
                 return ANSWER_SEPARATOR
             self._has_written = True
             return text
+
+    def _apart(self, message_id: str, text: str, *, is_whole: bool) -> tuple[str, bool]:
+        """Return the text of a piece without reasoning, and whether it is the first text of its answer."""
+        known = {} if self._inline is None else self._inline
+        inline = known.setdefault(message_id, InlineReasoning())
+        was_begun = inline.has_text
+        answer, _ = inline.feed(text)
+        if is_whole:
+            answer += inline.end()[0]
+            del known[message_id]
+        return answer, not was_begun
+
+
+def reasoning_apart(messages: Sequence[Message]) -> list[Message]:
+    """Return messages with the reasoning that stands within answers moved to where reasoning belongs."""
+    moved: list[Message] = []
+    for message in messages:
+        text, thought = without_reasoning(message.content) if is_answer(message) else (message.content, "")
+        if text != message.content:
+            thought = (message.reasoning_content or "") + thought
+            message = message.model_copy(update={"content": text, "reasoning_content": thought or None})
+        moved.append(message)
+    return moved
 
 
 def chat_failed(

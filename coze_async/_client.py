@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from inspect import iscoroutine, iscoroutinefunction
+from types import FunctionType, MethodType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from coze_async._auth import Auth, auth_for
+from coze_async._checks import NotCopied, checked_headers
 from coze_async._config import Options, Timeouts, checked_base_url
 from coze_async._core import Core
+from coze_async._encoding import json_body, query_texts
 from coze_async._errors import ConfigurationError
-from coze_async._exchange import Exchange
+from coze_async._exchange import Exchange, RawResponse, Request
 from coze_async._limits import Limiter, Limits, LocalLimiter
 from coze_async._retry import Budget, Retry
 from coze_async._session import Session
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCoze"]
 
 
-class AsyncCoze:
+class AsyncCoze(NotCopied):
     """A client for one Coze server: api.coze.cn, api.coze.com, a self-hosted Coze Studio, or Coze Plus.
 
     Construction does no I/O. Use it with `async with`, which also loads what a first chat would have to wait for, or
@@ -61,12 +64,15 @@ class AsyncCoze:
         transport: Your own httpx transport, such as `Emulator().transport()`.
         headers: Sent with every request.
         observe: Called after every attempt with what happened; it must be quick and not raise.
+        inline_reasoning: True takes `<think>…</think>` at the start of an answer for reasoning, in streams and results.
         max_body: Bytes that a whole answer, or one event of a stream, may have; more is an error. Files that are
             downloaded are not limited.
 
     Raises:
         ConfigurationError: there is no token, or the base URL cannot be right.
     """
+
+    instead = "Make one client in each process and give it to all tasks; with_options(…) returns a view of it."
 
     def __init__(
         self,
@@ -77,10 +83,11 @@ class AsyncCoze:
         retry: Retry = Retry(),  # noqa: B008 - immutable
         limits: Limits = Limits(),  # noqa: B008 - immutable
         limiter: Limiter | None = None,
-        http_client: "httpx.AsyncClient | None" = None,
+        http_client: "httpx.AsyncClient | Any" = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
         headers: Mapping[str, str] | None = None,
         observe: Callable[[Exchange], None] | None = None,
+        inline_reasoning: bool = False,
         max_body: int = 16 << 20,
     ) -> None:
         for name, given, kind in (
@@ -91,6 +98,7 @@ class AsyncCoze:
         ):
             if not isinstance(given, kind):
                 raise ConfigurationError(f"{name} is a {type(given).__name__}: give a {kind.__name__}.")
+        _check_parts(auth, http_client, transport, observe)
         if http_client is not None and transport is not None:
             raise ConfigurationError("Give http_client or transport, not both: a client has a transport of its own.")
         if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
@@ -105,7 +113,9 @@ class AsyncCoze:
             observe=observe,
             max_body=max_body,
         )
-        self._use(Options(timeouts=timeouts, retry=retry, headers=dict(headers or {})))
+        self._use(
+            Options(timeouts=timeouts, retry=retry, headers=checked_headers(headers), inline_reasoning=inline_reasoning)
+        )
 
     def _use(self, options: Options) -> None:
         self._core = Core(self._session, options)
@@ -315,6 +325,9 @@ class AsyncCoze:
             headers: Added to the client's.
             user: Whose limits hold for requests that name no user.
         """
+        for name, given, kind in (("timeouts", timeouts, Timeouts), ("retry", retry, Retry), ("user", user, str)):
+            if given is not None and not isinstance(given, kind):
+                raise ConfigurationError(f"{name} is a {type(given).__name__}: give a {kind.__name__}.")
         options = self._core.options
         view = object.__new__(type(self))
         view._session = self._session
@@ -322,11 +335,57 @@ class AsyncCoze:
             Options(
                 timeouts=timeouts or options.timeouts,
                 retry=retry or options.retry,
-                headers={**options.headers, **(headers or {})},
+                headers={**options.headers, **checked_headers(headers)},
                 user=user if user is not None else options.user,
+                inline_reasoning=options.inline_reasoning,
             )
         )
         return view
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        safe: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> RawResponse:
+        """Call an endpoint that this library does not know, with its login, limits, time-outs, repeats and errors.
+
+        Args:
+            method: The HTTP verb.
+            path: Below the base URL, such as "/v1/something"; quote what stands in it.
+            params: For the query; lists give several pairs, None is left out.
+            json: The body.
+            safe: True if sending it twice does no more than sending it once; so it is for GET and HEAD.
+            timeouts: Instead of the client's.
+
+        Raises:
+            APIError: the server answered with an error, as a status or as a code.
+            TransportError: no answer came.
+        """
+        if not path.startswith("/"):
+            raise ConfigurationError(f"path is {path!r}: it must begin with a slash, below {self.base_url}.")
+        verb = method.upper()
+        request = Request(
+            verb,
+            path,
+            tuple(
+                (name, text)
+                for name, value in (params or {}).items()
+                if value is not None
+                for text in query_texts(name, value)
+            ),
+            None if json is None else json_body(json),
+            user=self._core.options.user,
+            safe=safe or verb in ("GET", "HEAD"),
+            is_raw=True,
+        )
+        view = self if timeouts is None else self.with_options(timeouts=timeouts)
+        reply = await view._core.send(request)  # noqa: SLF001 - a view of this client
+        return RawResponse(reply.status, reply.headers, reply.body, reply.logid)
 
     async def __aenter__(self) -> Self:
         """Load what a first chat needs: tens of milliseconds that it would have to wait for."""
@@ -341,7 +400,34 @@ class AsyncCoze:
 
     async def aclose(self) -> None:
         """Close the connections, for all views; streams that are still open break off."""
+        await self._session.auth.settle()
         await self._session.wire.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session.auth!r}, base_url={self.base_url!r})"
+
+
+def _check_parts(auth: Any, http_client: Any, transport: Any, observe: Any) -> None:
+    """Refuse what cannot do its work, before anything depends on it.
+
+    Raises:
+        ConfigurationError: it names the argument.
+    """
+    for name, given, method, wanted in (
+        ("http_client", http_client, "aclose", "an AsyncClient of httpx or httpx2"),
+        ("transport", transport, "handle_async_request", "an asynchronous transport of httpx"),
+    ):
+        if given is not None and (isinstance(given, type) or not callable(getattr(given, method, None))):
+            raise ConfigurationError(f"{name} is a {type(given).__name__}: give {wanted}.")
+    if observe is not None and not callable(observe):
+        raise ConfigurationError(f"observe is a {type(observe).__name__}: give a function that takes an Exchange.")
+    if isinstance(auth, FunctionType | MethodType) and not iscoroutinefunction(auth):
+        try:
+            returned = auth()
+        except Exception:  # noqa: BLE001 - it may need what is not there yet; the first call tells
+            return
+        if iscoroutine(returned):
+            # A lambda around an async function. It is asked again for each token, and this one is never begun.
+            returned.close()
+        elif isinstance(returned, str):
+            raise ConfigurationError("auth is a function that returns a text: make it `async def`, or give the text.")

@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from coze_async._checks import is_number
 from coze_async._errors import ConfigurationError
 from coze_async._retry import Retry
 
@@ -54,7 +55,7 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not (is_number(seconds) and seconds > 0):
                 raise ConfigurationError(f"Timeouts.{name} is {seconds!r}: give seconds above 0, or None for no limit.")
 
 
@@ -75,6 +76,10 @@ class Polling:
     timeout: float | None = 600.0
 
     def __post_init__(self) -> None:
+        for name in self.__slots__:
+            given = getattr(self, name)
+            if not (is_number(given) or (given is None and name == "timeout")):
+                raise ConfigurationError(f"Polling.{name} is {given!r}: give a number.")
         if not self.interval > 0 or not self.max_interval > 0:
             raise ConfigurationError("Polling.interval and Polling.max_interval must be above 0 seconds.")
         if self.factor < 1:
@@ -91,12 +96,14 @@ class Options(NamedTuple):
         retry: What to send again, and when.
         headers: Sent with every request.
         user: Whose limits hold for requests that name no user.
+        inline_reasoning: True takes `<think>…</think>` at the start of an answer for reasoning.
     """
 
     timeouts: Timeouts = Timeouts()
     retry: Retry = Retry()
     headers: Mapping[str, str] = MappingProxyType({})
     user: str | None = None
+    inline_reasoning: bool = False
 
 
 def environment(name: str) -> str | None:
@@ -110,7 +117,9 @@ def checked_base_url(base_url: str | None) -> str:
     Raises:
         ConfigurationError: it is no http(s) URL, the console instead of the API, or carries a part of an API path.
     """
-    named = base_url if base_url is not None else environment("COZE_API_BASE") or COZE_CN_BASE_URL
+    named: Any = base_url if base_url is not None else environment("COZE_API_BASE") or COZE_CN_BASE_URL
+    if not isinstance(named, str):
+        raise ConfigurationError(f"base_url is a {type(named).__name__}: give a text like {COZE_CN_BASE_URL!r}.")
     shown = _without_secrets(named)
     try:
         parts = urlsplit(named.strip())

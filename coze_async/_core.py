@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 import anyio
 
@@ -44,6 +44,9 @@ _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 _SHOWN = 4096
 # Of an answer that is an error no more than so many bytes are read.
 _MOST_OF_AN_ERROR = 1 << 20
+# A small compressed answer can hold millions of empty objects, which Python reads at three million a second. What is
+# smaller than the first number is never looked at.
+_LARGE, _MOST_VALUES = 1 << 20, 500_000
 # Gateways that name no type, or text/plain, may still send a stream.
 _STREAM_TYPES = ("text/event-stream", "text/plain", "")
 
@@ -91,15 +94,26 @@ class Core:
             return self._for_workflows
         return self._for_streams if streams else self._for_answers
 
-    async def send(self, request: Request) -> Reply:
+    @overload
+    async def send(self, request: Request) -> Reply: ...
+
+    @overload
+    async def send(self, request: Request, read: Callable[[Reply], T]) -> T: ...
+
+    async def send(self, request: Request, read: Callable[[Reply], T] | None = None) -> Reply | T:
         """Send a request, again if that is allowed and helps, and return the whole answer.
+
+        Args:
+            request: What to send.
+            read: Makes what is returned of the answer. Where that fails, the answer may be that of another request,
+                and its connection is not used again.
 
         Raises:
             APIError: the server answered with an error.
             TransportError: no answer came.
-            DecodeError: the answer is neither JSON nor an event stream.
+            DecodeError: the answer is neither JSON nor an event stream, or cannot be read.
         """
-        return await self._repeated(request, self._answer, self.deadline())
+        return await self._repeated(request, functools.partial(self._answer, read), self.deadline())
 
     async def open(
         self,
@@ -136,20 +150,25 @@ class Core:
                 await response.aclose(reuse=attempt.is_in_step)
                 raise
 
-        self.session.wire.check()
         places: list[Slot] = []
+        asked_at = None if self.session.observe is None else anyio.current_time()
         try:
-            places.append(await self.conversation(request))
-            places.append(await self.slot(slot))
-            response = await self._repeated(request, attempt, total)
+            places.append(await self.conversation(request, total))
+            places.append(await self.slot(slot, total, request.name))
+            response = await self._repeated(request, attempt, total, asked_at)
         except BaseException:
             for place in places:
                 place.release()
             raise
-        return OpenResponse(response, *places)
+        return OpenResponse(response, places[0], places[1])
 
     async def send_or_open(
-        self, request: Request, begin: Callable[[WireResponse, bytes], Awaitable[None]], *, total: Deadline | None
+        self,
+        request: Request,
+        begin: Callable[[WireResponse, bytes], Awaitable[None]],
+        *,
+        total: Deadline | None,
+        asked_at: float | None = None,
     ) -> Reply | OpenResponse:
         """Send a request for a whole answer; return the open stream if the server streams all the same (Coze Plus).
 
@@ -157,6 +176,7 @@ class Core:
             request: What to send.
             begin: Reads the first event; it gets the bytes that were read already.
             total: When all of it has to be over.
+            asked_at: When it began to wait for its conversation and its slot; None if it did not.
 
         Raises:
             APIError: the server answered with an error.
@@ -180,7 +200,7 @@ class Core:
             await response.aclose(reuse=attempt.is_in_step)
             return reply
 
-        return await self._repeated(request, attempt, total)
+        return await self._repeated(request, attempt, total, asked_at)
 
     async def fetch(self, request: Request) -> OpenResponse:
         """Send a request for a file and return the response before its content is read.
@@ -195,7 +215,8 @@ class Core:
             response = await self._sent(request, attempt, "*/*", self._for_answers, total)
             try:
                 kind = content_type_of(response.headers)
-                if response.status < 300 and not (kind.startswith("text/") or kind.endswith("json")):
+                has_file = response.status < 300 and response.status != 204
+                if has_file and not (kind.startswith("text/") or kind.endswith("json")):
                     response.limit(idle=self.options.timeouts.idle, until=total)
                     return response
                 raise await self._other_answer(request, attempt, response, "a file")
@@ -203,20 +224,47 @@ class Core:
                 await response.aclose(reuse=attempt.is_in_step)
                 raise
 
-        return OpenResponse(await self._repeated(request, attempt, self.deadline()))
+        total = self.deadline()
+        return OpenResponse(await self._repeated(request, attempt, total), until=total)
 
     def deadline(self) -> Deadline | None:
         """Return when a call that begins now has to be over; None if nothing limits it."""
         total = self.options.timeouts.total
         return None if total is None else Deadline(anyio.current_time() + total, "total")
 
-    async def slot(self, user: str | None) -> Slot:
+    async def slot(self, user: str | None, total: Deadline | None = None, name: str = "The call") -> Slot:
         """Wait until a user, and the account, may have one more chat in flight."""
-        return await self.session.limiter.slot(user)
+        self.session.wire.check()
+        place = self.session.limiter.slot(user)
+        total = total or self.deadline()
+        return await (place if total is None else self._in_line(place, name, total))
 
-    async def conversation(self, request: Request) -> Slot:
+    async def conversation(self, request: Request, total: Deadline | None = None) -> Slot:
         """Wait until a request may start a chat in its conversation."""
-        return await self.session.limiter.conversation(request.conversation) if request.conversation else Slot()
+        if not request.conversation:
+            return Slot()
+        self.session.wire.check()
+        place = self.session.limiter.conversation(request.conversation)
+        total = total or self.deadline()
+        return await (place if total is None else self._in_line(place, request.name, total))
+
+    async def _in_line(self, limit: Awaitable[T], name: str, total: Deadline) -> T:
+        """Return what a limit gives, awaited within the total time; nothing has been sent by then."""
+        told: list[str] = []
+        with anyio.CancelScope(deadline=total.at):
+            try:
+                return await limit
+            except anyio.get_cancelled_exc_class() as error:
+                told += getattr(error, "__notes__", ())
+                if anyio.current_time() < total.at:
+                    raise
+        why = " ".join(told) or "It waited for a limit of this client."
+        raise RequestTimeoutError(
+            f"{name}: nothing was sent within {self.options.timeouts.total:g} s (Timeouts.total). {why} "
+            "Raise Timeouts.total, or ask less at a time.",
+            may_have_arrived=False,
+            timeout="total",
+        )
 
     def polling(self, kind: str) -> AbstractContextManager[Callable[[float], float]]:
         """Count one more poller; inside, an interval becomes one that leaves room for new chats."""
@@ -244,9 +292,11 @@ class Core:
         text = content[:_SHOWN].decode("utf-8", "replace")
         return shortened(redact(text, self.session.auth.secrets()), whole=len(text) + len(content[_SHOWN:]))
 
-    def _repeated(self, request: Request, run: "_Run[T]", total: Deadline | None) -> Awaitable[T]:
+    def _repeated(
+        self, request: Request, run: "_Run[T]", total: Deadline | None, asked_at: float | None = None
+    ) -> Awaitable[T]:
         """Return the result of the attempts, awaited within the total time."""
-        attempts = self._attempts(request, run, total)
+        attempts = self._attempts(request, run, total, asked_at)
         return attempts if total is None else self._in_time(attempts, request, total)
 
     async def _in_time(self, attempts: Awaitable[T], request: Request, total: Deadline) -> T:
@@ -259,15 +309,28 @@ class Core:
             timeout="total",
         )
 
-    async def _attempts(self, request: Request, run: "_Run[T]", total: Deadline | None) -> T:
-        """Run attempts until one succeeds or the next one is not allowed."""
+    async def _attempts(self, request: Request, run: "_Run[T]", total: Deadline | None, asked_at: float | None) -> T:
+        """Run attempts until one succeeds or the next one is not allowed.
+
+        Args:
+            request: What to send.
+            run: Makes one attempt.
+            total: When all of it has to be over.
+            asked_at: Since when the first attempt has waited for limits; None if it begins to.
+        """
         session, policy = self.session, self.options.retry
         session.wire.check()
         failures = renewals = 0
         busy_since: float | None = None
         while True:
-            await session.limiter.turn(request.kind, request.user)
+            if asked_at is None and session.observe is not None:
+                asked_at = anyio.current_time()
+            turn = session.limiter.turn(request.kind, request.user)
+            # Of a request that was sent before, nobody knows how far it has come.
+            await (turn if total is None or failures or renewals else self._in_line(turn, request.name, total))
             attempt = _Attempt(1 + failures + renewals, anyio.current_time())
+            if asked_at is not None:
+                attempt.waited, asked_at = attempt.began - asked_at, None
             if not request.safe and (tally := TALLY.get()) is not None:
                 tally.sent(attempt.began)
             try:
@@ -331,6 +394,7 @@ class Core:
             error=error,
             retry_in=wait,
             user=request.user,
+            waited=attempt.waited,
         )
         log.debug(
             "%s: attempt %d, HTTP %s, %s, %.3f s, logid %s%s",
@@ -348,12 +412,25 @@ class Core:
             except Exception:  # noqa: BLE001 - a failing observer must not break the call
                 log.exception("`observe` failed on %s", request.name)
 
-    async def _answer(self, request: Request, attempt: "_Attempt", total: Deadline | None) -> Reply:
+    async def _answer(
+        self,
+        read: Callable[[Reply], T] | None,
+        request: Request,
+        attempt: "_Attempt",
+        total: Deadline | None,
+    ) -> Reply | T:
         """Make one attempt and read the whole answer."""
         patience = self.patience(request, streams=False)
-        response = await self._sent(request, attempt, "application/json", patience, total)
+        accept = "*/*" if request.is_raw else "application/json"
+        response = await self._sent(request, attempt, accept, patience, total)
         try:
-            return await self._whole(request, attempt, response)
+            reply = await self._whole(request, attempt, response)
+            if read is None:
+                return reply
+            attempt.is_in_step = False
+            result = read(reply)
+            attempt.is_in_step = True
+            return result
         finally:
             await response.aclose(reuse=attempt.is_in_step)
 
@@ -438,7 +515,15 @@ class Core:
         """
         status, kind = response.status, content_type_of(response.headers)
         most = self.session.max_body if status < 300 else _MOST_OF_AN_ERROR
-        content, is_whole = await read_whole(response, most)
+        try:
+            content, is_whole = await read_whole(response, most)
+        except RequestTimeoutError:
+            raise
+        except TransportError:
+            if status < 300:
+                raise
+            # The status of an error says more than half a body.
+            content, is_whole = b"", False
         content = beginning + content if beginning else content
         if not is_whole and status < 300:
             raise DecodeError(
@@ -450,13 +535,20 @@ class Core:
         if status < 300 and kind == "text/event-stream":
             if content.lstrip(_BEFORE_JSON)[:1] != b"{":
                 attempt.is_in_step = bool(content)
-                return Reply(status, kind, content, None, attempt.logid)
+                return Reply(status, kind, content, None, attempt.logid, response.headers)
             # No event begins so: it is a whole answer, most likely an error, whatever it is called.
             kind = "application/json"
         if target := redirect_of(status, response.headers, self.session.base_url):
             raise ConfigurationError(
                 f"{request.name} was redirected to {target}, which is another server than {self.session.base_url}; "
                 "nothing was sent there. Set base_url to where the API really is."
+            )
+        if len(content) > _LARGE and sum(map(content.count, (b",", b"{", b"["))) > _MOST_VALUES:
+            raise DecodeError(
+                f"{request.name}: the answer holds more than {_MOST_VALUES} values, which would stop this program for "
+                "as long as it takes to read them. Ask for less at a time.",
+                body=self.shown(content),
+                logid=attempt.logid,
             )
         envelope = open_envelope(status, response.headers, content)
         attempt.logid = envelope.logid
@@ -474,7 +566,7 @@ class Core:
                 retry_after=retry_after(response.headers),
                 is_safe=request.safe,
             )
-        if not envelope.is_json:
+        if not envelope.is_json and not request.is_raw:
             raise DecodeError(
                 f"{request.name} answered HTTP {status} with {kind or 'no content type'} instead of JSON: "
                 f"{self.redacted(envelope.msg) or 'nothing'}. Is base_url ({self.session.base_url}) a Coze API?",
@@ -487,7 +579,7 @@ class Core:
                 "step, or a cache stands between. It was closed."
             )
         attempt.is_in_step = True
-        return Reply(status, kind, content, envelope.payload, envelope.logid)
+        return Reply(status, kind, content, envelope.payload, envelope.logid, response.headers)
 
 
 async def _beginning(response: WireResponse) -> bytes:
@@ -507,11 +599,13 @@ _Run = Callable[[Request, "_Attempt", Deadline | None], Awaitable[T]]
 
 
 class _Attempt:
-    __slots__ = ("began", "credentials", "is_in_step", "logid", "number", "status")
+    __slots__ = ("began", "credentials", "is_in_step", "logid", "number", "status", "waited")
 
     def __init__(self, number: int, began: float) -> None:
         self.number = number
         self.began = began
+        # For limits, in seconds; measured if somebody observes.
+        self.waited = 0.0
         self.status: int | None = None
         self.logid: str | None = None
         # The answer was a whole one of the expected kind: the next one on its connection will be that of its request.

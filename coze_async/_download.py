@@ -1,7 +1,9 @@
 """Answers that are files: iterated, read whole, or saved, without being whole in memory."""
 
+import contextlib
 import errno
 import secrets
+import threading
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -9,13 +11,14 @@ from types import TracebackType
 from typing import IO, Self
 
 import anyio
-import anyio.to_thread
 
+from coze_async._checks import NotCopied
 from coze_async._core import Core
 from coze_async._envelope import content_type_of, length_of, logid_of
 from coze_async._errors import ClosedError, CozeError, RequestTimeoutError, TransportError
 from coze_async._exchange import Request
 from coze_async._open_response import OpenResponse
+from coze_async._threads import in_thread
 
 __all__ = ["Download"]
 
@@ -23,7 +26,7 @@ __all__ = ["Download"]
 _BATCH = 1 << 18
 
 
-class Download:
+class Download(NotCopied):
     """A file that a server sends. It is read once: by iteration, by `read`, or by `save`.
 
     Read to its end, the connection is used again; left early, by `async with`, `aclose`, an error, cancellation or the
@@ -34,6 +37,8 @@ class Download:
         size: All its bytes; None if the server does not say.
         logid: What Coze support asks for.
     """
+
+    instead = "Keep what `await download.read()` returned, or the file that it was saved as."
 
     def __init__(self, core: Core, request: Request, opened: OpenResponse) -> None:
         headers = opened.headers
@@ -106,7 +111,7 @@ class Download:
         """
         self._check_open()
         target = Path(path)
-        part = target.with_name(f".{secrets.token_hex(8)}.part")
+        part = _Part(target.with_name(f".{secrets.token_hex(8)}.part"))
         try:
             await self._save(target, part, progress)
         except OSError as error:
@@ -130,24 +135,21 @@ class Download:
         if opened is not None:
             opened.abandon()
 
-    async def _save(self, target: Path, part: Path, progress: Callable[[int, int | None], object] | None) -> None:
-        file: IO[bytes] | None = None
+    async def _save(self, target: Path, part: "_Part", progress: Callable[[int, int | None], object] | None) -> None:
         waiting = bytearray()
         try:
-            # A thread is never left alone: what it has opened is known here before anything can be cancelled.
-            file = await anyio.to_thread.run_sync(part.open, "xb")
+            await in_thread(part.open)
             async for piece in self:
                 waiting += piece
                 if len(waiting) >= _BATCH:
-                    await anyio.to_thread.run_sync(file.write, bytes(waiting))
+                    await in_thread(part.write, bytes(waiting))
                     waiting.clear()
                 if progress is not None:
                     progress(self._received, self.size)
-            await anyio.to_thread.run_sync(_finish, file, bytes(waiting), part, target)
+            await in_thread(part.finish, bytes(waiting), target)
         except BaseException:
-            if file is not None:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(_discard, file, part)
+            # Not in a thread: however this ends, even with its event loop, nothing stays behind.
+            part.discard()
             raise
 
     async def _next(self, opened: OpenResponse) -> bytes:
@@ -156,6 +158,9 @@ class Download:
         try:
             while (piece := response.read_nowait()) is None:
                 await response.wait()
+            if opened.until is not None and anyio.current_time() >= opened.until.at:
+                # What is here was not asked for in time: a caller who is slow finds pieces without waiting.
+                raise RequestTimeoutError("", timeout=opened.until.name)
         except RequestTimeoutError as error:
             allowed = getattr(self._core.options.timeouts, error.timeout)
             within = "in time, by a limit of the transport" if allowed is None else f"within {allowed:g} s"
@@ -169,9 +174,13 @@ class Download:
                 f"{self._request.name}: the connection was lost ({error.reason}), {self._so_far()}. Ask for it again.",
                 reason=error.reason,
             ) from error
+        if self._open is not opened:
+            # Half a file must not be taken for the whole.
+            raise ClosedError("This download was closed by another task while it was being read.")
         if not piece:
             self._open = None
-            await opened.aclose(reuse=True)
+            # An empty file may be the surplus of another answer.
+            await opened.aclose(reuse=self._received > 0)
             raise StopAsyncIteration
         return piece
 
@@ -187,16 +196,43 @@ class Download:
             )
 
 
-def _finish(file: IO[bytes], rest: bytes, part: Path, target: Path) -> None:
-    """Write the rest and move the file to its place; called in a thread."""
-    file.write(rest)
-    file.close()
-    part.replace(target)
+class _Part:
+    """A file that is not whole yet, beside its place. Its methods are called in threads, `discard` anywhere."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._is_given_up = False
+        self._lock = threading.Lock()
 
-def _discard(file: IO[bytes], part: Path) -> None:
-    """Close and remove what is not whole; called in a thread."""
-    try:
-        file.close()
-    finally:
-        part.unlink(missing_ok=True)
+    def open(self) -> None:
+        """Make the file."""
+        with self._lock:
+            if not self._is_given_up:
+                self._file = self._path.open("xb")
+
+    def write(self, data: bytes) -> None:
+        """Add to the file."""
+        with self._lock:
+            if self._file is not None:
+                self._file.write(data)
+
+    def finish(self, rest: bytes, target: Path) -> None:
+        """Write the rest and move the file to its place."""
+        with self._lock:
+            if self._file is not None:
+                self._file.write(rest)
+                self._file.close()
+                self._path.replace(target)
+                self._file = None
+
+    def discard(self) -> None:
+        """Close and remove the file, unless it is at its place already."""
+        with self._lock:
+            self._is_given_up = True
+            file, self._file = self._file, None
+            if file is not None:
+                # A full disk may be why it is given up, and says so once more.
+                with contextlib.suppress(OSError):
+                    file.close()
+                self._path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from coze_async._errors import ConfigurationError
 from coze_async.models import CozeModel
 
-__all__ = ["json_body", "path_segment", "query_string", "query_texts"]
+__all__ = ["id_text", "json_body", "path_segment", "query_string", "query_texts"]
 
 
 def json_body(body: Mapping[str, Any]) -> bytes:
@@ -28,8 +28,9 @@ def json_body(body: Mapping[str, Any]) -> bytes:
         except RecursionError:
             # It holds itself, or is too deep.
             where, value = "the body", body
+        reason = "it holds half of a surrogate pair" if isinstance(value, str) else error
         raise ConfigurationError(
-            f"{where} is a {type(value).__name__}, which is no JSON value ({error}). "
+            f"{where} is a {type(value).__name__}, which is no JSON value ({reason}). "
             "Give texts, finite numbers, True, False, None, and lists and dicts of them with texts as keys."
         ) from error
 
@@ -100,6 +101,32 @@ def _is_sendable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def id_text(function: str, name: str, value: Any) -> str:
+    """Return an id as it is sent: a text without blanks around it.
+
+    Args:
+        function: Who takes it, for errors.
+        name: The argument.
+        value: A text or a whole number.
+
+    Raises:
+        ConfigurationError: it is empty, or neither a text nor a whole number.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    # A float has lost digits of an id by now, and a bool is an int to Python only.
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise ConfigurationError(
+            f"{function}(): {name} is a {type(value).__name__}. Give an id as a text or a whole number, like '7401…'."
+        )
+    text = "" if value is None else str(value).strip()
+    if not text:
+        raise ConfigurationError(f"{function}(): {name} is {value!r}. Give an id that is not empty.")
+    if not _is_sendable(text):
+        raise ConfigurationError(f"{function}(): {name} holds half of a surrogate pair, which is no text.")
+    return text
 
 
 def path_segment(endpoint: str, name: str, value: Any) -> str:

@@ -7,51 +7,120 @@
 
 Path parameters stand in the path. What is left goes into the query of a GET or DELETE, and into the JSON body of a POST
 or PUT, except for the names in `query` and `body`; with `form` the body is a form, in which `file` is a file. An
-argument that is None is not sent.
+argument that is None is not sent. An id may be a text or a whole number: it is sent as a text without blanks around it.
+
+Every call also takes `timeouts`, which holds for it alone and is not sent.
 
 A list that comes in pages is declared as an ordinary method that returns `Pages`, with its style in `pages`.
 """
 
+import difflib
 import functools
 import inspect
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast, get_args, get_origin
+from weakref import WeakSet
 
+from coze_async._checks import NotCopied
+from coze_async._config import Timeouts
 from coze_async._core import Core
 from coze_async._download import Download
-from coze_async._encoding import json_body, path_segment, query_texts
-from coze_async._errors import DecodeError
+from coze_async._encoding import id_text, json_body, path_segment, query_texts
+from coze_async._errors import BadRequestError, ConfigurationError, DecodeError
 from coze_async._exchange import Reply, Request, StreamedBody
+from coze_async._session import Session
 from coze_async._stream import EventStream
 from coze_async.models import CozeModel
 from coze_async.models._base import read_object
-from coze_async.models._json import is_list, json_list, json_object
+from coze_async.models._json import is_list, is_object, json_list, json_object
 
 if TYPE_CHECKING:
     # A resource that has lists or forms has loaded these; a program that only chats never needs them.
     from coze_async._pages import Fetched, Page, PageStyle
     from coze_async._upload import FileRules
 
-__all__ = ["ENDPOINTS", "Endpoint", "Resource", "delete", "get", "post", "put"]
+__all__ = ["ENDPOINTS", "Endpoint", "Resource", "core_within", "delete", "get", "post", "put", "unexpected_argument"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # pydantic's pages say nothing of what a server should have sent.
-_ADVERTISED = re.compile(r"\s*For further information visit \S+")
+_ADVERTISED = re.compile(r"(?<!\s)\s*For further information visit \S+")
+
+# What names something of the service or of the caller, if it is declared as a text or a list of texts.
+_IDS = re.compile(r"(?:.*_)?(?:id|uid|uuid)s?(?:_new)?")
+# What other clients take for one call, and a view of the client takes here.
+_OF_A_VIEW = {"headers": "headers", "extra_headers": "headers", "retry": "retry", "max_retries": "retry"}
 
 ENDPOINTS: "list[Endpoint]" = []
 """Every declared endpoint, in the order of declaration."""
 
+_PLACES: dict[str, str] = {}
+"""Class of a resource -> where a client has it, such as "chat.messages"."""
 
-class Resource:
+
+class Resource(NotCopied):
     """A group of endpoints, bound to one client."""
+
+    instead = "Make one client in each process, and give the client to all tasks."
+
+    def __init_subclass__(cls, place: str | None = None) -> None:
+        """Note where a client has this group.
+
+        Args:
+            place: Such as "chat.messages"; None takes the name of the class.
+        """
+        name = cls.__name__.removesuffix("Resource")
+        _PLACES[cls.__qualname__] = (
+            place or re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", "_", name).lower()
+        )
 
     def __init__(self, core: Core) -> None:
         self._core = core
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._core.session.base_url!r})"
+
+    def _within(self, timeouts: Timeouts | None) -> Self:
+        """Return this group with other time-outs; itself for None."""
+        return self if timeouts is None else type(self)(core_within(self._core, timeouts))
+
+
+def core_within(core: Core, timeouts: Timeouts | None) -> Core:
+    """Return what sends requests with other time-outs; the same for None.
+
+    Raises:
+        ConfigurationError: they are none.
+    """
+    if timeouts is None:
+        return core
+    if not isinstance(timeouts, Timeouts):
+        given: Any = timeouts
+        raise ConfigurationError(f"timeouts is {given!r}: give Timeouts, such as Timeouts(total=30.0).")
+    return Core(core.session, core.options._replace(timeouts=timeouts))
+
+
+def unexpected_argument(function: str, name: str, known: Iterable[str]) -> TypeError:
+    """Return the error for an argument that a function does not take.
+
+    Args:
+        function: As a caller writes it, such as "chat.ask".
+        name: The argument.
+        known: What the function takes.
+    """
+    close = difflib.get_close_matches(name, known, 1)
+    hint = ""
+    if "timeout" in name or "deadline" in name:
+        hint = " Give timeouts=Timeouts(total=…) in seconds: to this call, to coze.with_options(…), or to the client."
+    elif name in _OF_A_VIEW:
+        hint = f" Give it to a view of the client: coze.with_options({_OF_A_VIEW[name]}=…)."
+    elif close:
+        hint = f" Did you mean {close[0]!r}?"
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}.{hint}")
 
 
 @dataclass(eq=False)
@@ -67,8 +136,10 @@ class Endpoint:
         defaults: The other names with their defaults.
         fixed: Body fields that are always sent.
         returns: What the answer is read into; a stream class for a stream, `Download` for a file, None for nothing.
-        optional: True if some servers answer without what is returned.
-        payload: The keys under which servers put the answer; empty if it stands beside code and msg.
+        optional: True if some servers answer without what is returned; then it is None.
+        blank: True if some servers answer without what is returned; then it is a model without anything in it.
+        numbers: Lists of ids that self-hosted servers take as numbers only.
+        payload: The keys under which servers put the answer; empty, or an empty key, if it stands beside code and msg.
         safe: True if sending it twice does no more than sending it once.
         kind: How `Limits` count it: one of `KINDS`.
         session: True for the routes that take a cookie instead of a token.
@@ -87,6 +158,8 @@ class Endpoint:
     fixed: Mapping[str, Any]
     returns: Any
     optional: bool
+    blank: bool
+    numbers: frozenset[str]
     payload: tuple[str, ...]
     safe: bool
     kind: str
@@ -102,34 +175,41 @@ class Endpoint:
         """True if the answer is a stream of events."""
         return isinstance(self.returns, type) and issubclass(self.returns, EventStream)
 
-    @property
+    @functools.cached_property
     def starts_chat(self) -> bool:
         """True if a chat begins with it."""
         return self.kind in ("chat", "chatflow")
 
-    def user(self, arguments: Mapping[str, Any], core: Core) -> str | None:
-        """Return whose limits hold: chats name their user, all else is the one that the view was made for."""
-        if self.starts_chat:
-            # A chatflow names its user in `ext`.
-            ext: Mapping[str, Any] = arguments.get("ext") or {}
-            named = arguments.get("user_id") or ext.get("user_id")
-            return named or core.options.user
-        return core.options.user
+    @property
+    def function(self) -> str:
+        """How a caller writes it, such as "chat.messages.list"."""
+        group, _, method = self.name.rpartition(".")
+        return f"{_PLACES.get(group, group)}.{method.removeprefix('_')}"
+
+    def _user(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return who a chat is for; a chatflow names its user in `ext`."""
+        ext: Mapping[str, Any] = arguments.get("ext") or {}
+        return arguments.get("user_id") or ext.get("user_id")
 
     def request(self, arguments: Mapping[str, Any], *, user: str | None = None) -> Request:
         """Build the request for a set of arguments.
 
         Args:
             arguments: By wire name.
-            user: Whose limits hold.
+            user: Whose limits hold, unless a chat names its user.
 
         Raises:
             TypeError: a name is missing or unknown.
             ConfigurationError: a value cannot be sent.
         """
         if not (self.required <= arguments.keys() <= self.places.keys()):
-            # For Python's own words.
-            self.signature.bind(None, **arguments)
+            raise self._misnamed(arguments)
+        ids = self._ids
+        for name, value in arguments.items():
+            # Nearly every id is right as it is given.
+            if name in ids and not (type(value) is str and value and value.strip() == value):
+                arguments = self._with_texts(arguments)
+                break
         in_path, in_query, blank, has_body = self._plan
         values = {**blank, **arguments}
         path = self.path
@@ -137,7 +217,10 @@ class Endpoint:
             path = path.replace(f"{{{name}}}", path_segment(self.name, name, values.pop(name)))
         query: list[tuple[str, str]] = []
         for name in in_query:
-            if (value := values.pop(name)) is not None:
+            value = values.pop(name)
+            if type(value) is str and value.isalnum():
+                query.append((name, value))
+            elif value is not None:
                 texts = query_texts(name, value)
                 query += [(name, text) for text in ([",".join(texts)] if name in self.joined and texts else texts)]
         content: bytes | StreamedBody | None = None
@@ -146,6 +229,7 @@ class Endpoint:
         elif has_body:
             rest = {name: value for name, value in values.items() if value is not None}
             content = json_body({**self.fixed, **rest})
+        starts_chat = self.starts_chat
         return Request(
             self.method,
             path,
@@ -153,12 +237,56 @@ class Endpoint:
             content,
             self.headers,
             kind=self.kind,
-            user=user,
-            conversation=arguments.get("conversation_id") if self.starts_chat else None,
+            user=(self._user(arguments) or user) if starts_chat else user,
+            conversation=arguments.get("conversation_id") if starts_chat else None,
             safe=self.safe,
             session=self.session,
             chat=arguments["chat_id"] if "chat_id" in self.required else None,
         )
+
+    def _misnamed(self, arguments: Mapping[str, Any]) -> TypeError:
+        for name in arguments:
+            if name not in self.places:
+                return unexpected_argument(self.function, name, (*self.places, "timeouts"))
+        missing = ", ".join(repr(name) for name in self.places if name in self.required and name not in arguments)
+        return TypeError(f"{self.function}() is missing a required keyword argument: {missing}.")
+
+    @functools.cached_property
+    def _ids(self) -> frozenset[str]:
+        """The arguments that are ids, or lists of ids."""
+        parameters = self.signature.parameters
+        return frozenset(name for name in self.places if _IDS.fullmatch(name) and _is_text(parameters[name].annotation))
+
+    def _with_texts(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments with ids as they are sent.
+
+        Raises:
+            ConfigurationError: an id is empty, or neither a text nor a whole number.
+        """
+        found = dict(arguments)
+        for name in self._ids & arguments.keys():
+            value = arguments[name]
+            if isinstance(value, list | tuple | set | frozenset):
+                found[name] = [id_text(self.function, name, item) for item in cast("Iterable[Any]", value)]
+            elif value is not None or name in self.required:
+                found[name] = id_text(self.function, name, value)
+        return found
+
+    def with_numbers(self, request: Request) -> Request | None:
+        """Return a request whose lists in `numbers` hold numbers; None if they are no lists of numbers."""
+        body: dict[str, Any] = json.loads(cast("bytes", request.body))
+        lists = {name: json_list(body[name]) for name in self.numbers & body.keys()}
+        if not any(lists.values()) or not all(str(item).isdecimal() for found in lists.values() for item in found):
+            return None
+        return request._replace(body=json_body({**body, **{n: [int(item) for item in lists[n]] for n in lists}}))
+
+    def moved(self, reply: Reply, arguments: Mapping[str, Any], before: "Fetched") -> dict[str, Any] | None:
+        """Return the arguments with which the first page has to be asked for once more; None if it is right."""
+        style = cast("PageStyle", self.pages)
+        around = json_object(self._payload(reply))
+        if before.pages:
+            return None
+        return style.moved({**self.defaults, **arguments}, around, len(json_list(around.get(style.items))))
 
     @functools.cached_property
     def _plan(self) -> tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Any], bool]:
@@ -173,7 +301,7 @@ class Endpoint:
         """The model of an item if a list is returned, and whether what is returned has a place for the log id."""
         if get_origin(self.returns) is list:
             (item,) = get_args(self.returns)
-            return item, False
+            return item, "logid" in item.model_fields
         return None, "logid" in self.returns.model_fields
 
     def page(
@@ -201,12 +329,17 @@ class Endpoint:
         try:
             if not is_list(listed or []):
                 raise TypeError(f"no list under {style.items!r}")
-            items = [read_object(item, entry) for entry in json_list(listed) if entry is not None]
+            found = [entry for entry in json_list(listed) if entry is not None]
+            entries = style.wanted(found, before)
+            items = [read_object(item, entry) for entry in entries]
         except (ValueError, TypeError) as error:
             raise self._unexpected(core, request, reply, error) from error
         total = as_count(around.get("total", around.get("total_count")))
-        following = style.following({**self.defaults, **arguments}, around, len(json_list(listed)), before)
-        return Page(items, total, following is not None, following, reply.logid)
+        keys = [style.identity(entry) for entry in entries]
+        following = None
+        if len(entries) == len(found):
+            following = style.following({**self.defaults, **arguments}, around, len(json_list(listed)), before)
+        return Page(items, total, following is not None, following, reply.logid, keys)
 
     def _payload(self, reply: Reply) -> Any:
         """Return what stands under the first key that the server has used; dots lead deeper."""
@@ -214,11 +347,11 @@ class Endpoint:
             return reply.payload
         for path in self.payload:
             value: Any = reply.payload
-            for key in path.split("."):
+            for key in path.split(".") if path else ():
                 value = json_object(value).get(key)
             if value is not None:
                 return value
-        return None
+        return {} if self.blank else None
 
     def _unexpected(self, core: Core, request: Request, reply: Reply, error: Exception) -> DecodeError:
         text, problem = core.redacted(reply.body.decode("utf-8", "replace")), _ADVERTISED.sub("", str(error))
@@ -246,7 +379,10 @@ class Endpoint:
                 # A failed chat has no list at all, Coze Studio leaves an empty one out.
                 if not isinstance(value, list | None):
                     raise TypeError(f"a {type(value).__name__} instead of a list")
-                return [read_object(item, entry) for entry in json_list(value) if entry is not None]
+                entries = [entry for entry in json_list(value) if entry is not None]
+                if takes_logid and reply.logid:
+                    entries = [{"logid": reply.logid, **entry} if is_object(entry) else entry for entry in entries]
+                return [read_object(item, entry) for entry in entries]
             if not isinstance(value, dict):
                 keys = " or ".join(repr(key) for key in self.payload)
                 raise TypeError(f"no object under {keys}" if keys else "no JSON object")
@@ -287,6 +423,8 @@ def _declares(method: str) -> Callable[..., _Decorator]:
         fixed: Mapping[str, Any] | None = None,
         payload: Sequence[str] = ("data",),
         safe: bool | None = None,
+        blank: bool = False,
+        numbers: Sequence[str] = (),
         kind: str = "other",
         session: bool = False,
         headers: Mapping[str, str] | None = None,
@@ -302,7 +440,9 @@ def _declares(method: str) -> Callable[..., _Decorator]:
             body: Parameters of a DELETE that go into the body.
             fixed: Body fields that are always sent.
             payload: The keys under which servers put the answer, with dots where it lies deeper; empty if it stands
-                beside code and msg.
+                beside code and msg, and an empty key if it does so on some servers.
+            blank: True if some servers answer without it: then it is a model without anything in it.
+            numbers: Lists of ids that self-hosted servers take as numbers only.
             safe: True if sending it twice does no more than once; None says so of every GET, and of every list.
             kind: How `Limits` count it: one of `KINDS`.
             session: True for the routes that take a cookie instead of a token.
@@ -315,17 +455,22 @@ def _declares(method: str) -> Callable[..., _Decorator]:
 
         def declare(declaration: Callable[..., Any]) -> Callable[..., Any]:
             signature = inspect.signature(declaration)
+            places = _places(declaration.__qualname__, signature, method, path, query, body, fixed or {}, form)
             returns, optional = _without_none(signature.return_annotation)
             endpoint = Endpoint(
                 name=declaration.__qualname__,
                 method=method,
                 path=path,
-                places=_places(declaration.__qualname__, signature, method, path, query, body, fixed or {}, form),
-                required=frozenset(n for n, p in signature.parameters.items() if p.default is p.empty) - {"self"},
-                defaults={n: p.default for n, p in signature.parameters.items() if p.default is not p.empty},
+                places=places,
+                required=frozenset(n for n in places if signature.parameters[n].default is inspect.Parameter.empty),
+                defaults={
+                    n: p.default for n, p in signature.parameters.items() if n in places and p.default is not p.empty
+                },
                 fixed=fixed or {},
                 returns=returns,
                 optional=optional,
+                blank=blank,
+                numbers=frozenset(numbers),
                 payload=tuple(payload),
                 safe=(method == "GET" or pages is not None) if safe is None else safe,
                 kind=kind,
@@ -360,6 +505,11 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return (given[0], True) if len(given) == 1 else (annotation, False)
 
 
+def _is_text(annotation: Any) -> bool:
+    """True for a text or a list of texts, whether it may be None or not."""
+    return annotation is str or str in get_args(_without_none(annotation)[0]) or _without_none(annotation)[0] is str
+
+
 def _places(
     name: str,
     signature: inspect.Signature,
@@ -372,7 +522,8 @@ def _places(
 ) -> dict[str, str]:
     """Return where each parameter goes; what does not fit together is a TypeError when the module is imported."""
     parameters = dict(signature.parameters)
-    parameters.pop("self", None)
+    for name_of_ours in ("self", "timeouts"):
+        parameters.pop(name_of_ours, None)
     in_path = re.findall(r"{(\w+)}", path)
     for problem, names in (
         ("has no parameter for {…} in its path", set(in_path) - parameters.keys()),
@@ -395,14 +546,41 @@ def _caller(endpoint: Endpoint) -> Callable[[Endpoint], Callable[..., Any]]:
         return _streaming
     if endpoint.pages is not None:
         return _paging
+    if endpoint.numbers:
+        return _calling_with_numbers
     return _downloading if endpoint.returns is Download else _calling
 
 
+# `_core` and `_within` belong to the resource whose methods these become.
+
+
 def _calling(endpoint: Endpoint) -> Callable[..., Any]:
-    async def call(self: Resource, **arguments: Any) -> Any:
-        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
-        request = endpoint.request(arguments, user=endpoint.user(arguments, core))
-        return endpoint.read(core, request, await core.send(request))
+    async def call(self: Resource, *, timeouts: Timeouts | None = None, **arguments: Any) -> Any:
+        core = self._core if timeouts is None else core_within(self._core, timeouts)  # pyright: ignore[reportPrivateUsage]
+        request = endpoint.request(arguments, user=core.options.user)
+        return await core.send(request, functools.partial(endpoint.read, core, request))
+
+    return call
+
+
+def _calling_with_numbers(endpoint: Endpoint) -> Callable[..., Any]:
+    """Send ids as texts; where they are refused, once more as the numbers that they are, and so from then on."""
+    takes_numbers: WeakSet[Session] = WeakSet()
+
+    async def call(self: Resource, *, timeouts: Timeouts | None = None, **arguments: Any) -> Any:
+        core = core_within(self._core, timeouts)  # pyright: ignore[reportPrivateUsage]
+        request = endpoint.request(arguments, user=core.options.user)
+        other = endpoint.with_numbers(request)
+        if other is not None and core.session in takes_numbers:
+            request, other = other, None
+        try:
+            reply = await core.send(request)
+        except BadRequestError as error:
+            if other is None or "mismatch" not in error.msg.lower():
+                raise
+            reply = await core.send(other)
+            takes_numbers.add(core.session)
+        return endpoint.read(core, request, reply)
 
     return call
 
@@ -410,12 +588,17 @@ def _calling(endpoint: Endpoint) -> Callable[..., Any]:
 def _paging(endpoint: Endpoint) -> Callable[..., Any]:
     from coze_async._pages import Pages
 
-    def call(self: Resource, **arguments: Any) -> Any:
-        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
+    def call(self: Resource, *, timeouts: Timeouts | None = None, **arguments: Any) -> Any:
+        core = core_within(self._core, timeouts)  # pyright: ignore[reportPrivateUsage]
 
         async def fetch(changed: Mapping[str, Any], before: "Fetched") -> "Page[Any]":
             request = endpoint.request(changed, user=core.options.user)
-            return endpoint.page(core, request, await core.send(request), changed, before)
+            reply = await core.send(request)
+            if (other := endpoint.moved(reply, changed, before)) is not None:
+                changed = {**changed, **other}
+                request = endpoint.request(changed, user=core.options.user)
+                reply = await core.send(request)
+            return endpoint.page(core, request, reply, changed, before)
 
         # A mistake shows here, not at the first step.
         endpoint.request(arguments)
@@ -425,9 +608,9 @@ def _paging(endpoint: Endpoint) -> Callable[..., Any]:
 
 
 def _downloading(endpoint: Endpoint) -> Callable[..., Any]:
-    async def call(self: Resource, **arguments: Any) -> Any:
-        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
-        request = endpoint.request(arguments, user=endpoint.user(arguments, core))
+    async def call(self: Resource, *, timeouts: Timeouts | None = None, **arguments: Any) -> Any:
+        core = core_within(self._core, timeouts)  # pyright: ignore[reportPrivateUsage]
+        request = endpoint.request(arguments, user=core.options.user)
         return Download(core, request, await core.fetch(request))
 
     return call
@@ -436,9 +619,9 @@ def _downloading(endpoint: Endpoint) -> Callable[..., Any]:
 def _streaming(endpoint: Endpoint) -> Callable[..., Any]:
     stream_class = cast("type[EventStream[Any, Any]]", endpoint.returns)
 
-    def call(self: Resource, **arguments: Any) -> Any:
-        core = self._core  # pyright: ignore[reportPrivateUsage] - this becomes a method of the resource
-        user = endpoint.user(arguments, core)
-        return stream_class(core, endpoint.request(arguments, user=user), slot=user)
+    def call(self: Resource, *, timeouts: Timeouts | None = None, **arguments: Any) -> Any:
+        core = self._core if timeouts is None else core_within(self._core, timeouts)  # pyright: ignore[reportPrivateUsage]
+        request = endpoint.request(arguments, user=core.options.user)
+        return stream_class(core, request, slot=request.user)
 
     return call

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from coze_async.models._json import json_object, json_text
 
@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 # A page that explains an error is short; more than this is not looked at, for a search in it may take quadratic time.
+# Each stops where another tag begins: pages of nothing but beginnings take linear time.
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)</title", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 _MOST_OF_A_PAGE = 4096
 
 
@@ -93,10 +96,14 @@ def redirect_of(status: int, headers: Mapping[str, str], base_url: str) -> str |
         return None
     try:
         target, here = urlsplit(urljoin(base_url, headers.get("location", ""))), urlsplit(base_url)
-        same = (target.scheme, target.hostname, target.port) == (here.scheme, here.hostname, here.port)
+        same = _origin(target) == _origin(here)
     except ValueError:
         return "an invalid URL"
     return None if same else f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _without_user(url: str) -> str:
@@ -150,5 +157,5 @@ def logid_of(headers: Mapping[str, str], facts: Mapping[str, Any] | None = None)
 
 def plain_text(text: str) -> str:
     """Return what a person would read of an error page: its title, or the text without its tags."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
-    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text)).split())
+    title = _TITLE.search(text)
+    return " ".join((title[1] if title else _TAG.sub(" ", text)).split())

@@ -20,6 +20,7 @@ CozeError
 │   └── StreamProtocolError
 ├── ChatFailedError
 ├── WorkflowError
+├── StorageError
 └── PollTimeoutError (TimeoutError)
 """
 
@@ -47,6 +48,7 @@ __all__ = [
     "RateLimitError",
     "RequestTimeoutError",
     "ServerError",
+    "StorageError",
     "StreamError",
     "StreamInterruptedError",
     "StreamProtocolError",
@@ -288,6 +290,10 @@ class WorkflowError(CozeError):
         self.logid = logid
 
 
+class StorageError(CozeError):
+    """A place where something is kept failed: a file, or a store of your own, is damaged, locked, full or away."""
+
+
 class PollTimeoutError(CozeError, TimeoutError):
     """A chat or run was not over when `Polling.timeout` ended; a chat has been asked to cancel by then.
 
@@ -527,3 +533,13 @@ def api_error(
         retry_after=retry_after,
         partial=partial,
     )
+
+
+def _show_by_public_names() -> None:
+    """Let tracebacks show the errors by the names that they are caught by."""
+    for kind in globals().values():
+        if isinstance(kind, type) and issubclass(kind, CozeError):
+            kind.__module__ = "coze_async"
+
+
+_show_by_public_names()

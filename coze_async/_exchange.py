@@ -1,16 +1,17 @@
 """What goes out, what comes back, and what is told of it: values without behaviour."""
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from coze_async._errors import CozeError
+from coze_async._errors import CozeError, DecodeError
 from coze_async._wire import OutgoingBody
 from coze_async.models._json import is_object, json_list, json_object
 
-__all__ = ["Exchange", "Reply", "Request", "StreamedBody"]
+__all__ = ["Exchange", "RawResponse", "Reply", "Request", "StreamedBody"]
 
 
 class StreamedBody(Protocol):
@@ -50,6 +51,7 @@ class Request(NamedTuple):
         safe: True if sending it twice does no more than sending it once.
         session: True for the routes that take a cookie instead of a token.
         chat: The chat that it asks about, if it does.
+        is_raw: True if the answer may be anything, not only JSON.
     """
 
     method: str
@@ -63,6 +65,7 @@ class Request(NamedTuple):
     safe: bool = False
     session: bool = False
     chat: str | None = None
+    is_raw: bool = False
 
     @property
     def runs_workflow(self) -> bool:
@@ -71,16 +74,17 @@ class Request(NamedTuple):
 
     def other_chat(self, payload: Any) -> str | None:
         """Return the chat that an answer is about, if it is another one than was asked about."""
-        asked, data = self.chat, payload.get("data") if is_object(payload) else None
+        data = payload.get("data") if is_object(payload) else None
         if is_object(data):
             named = [data.get("id")] if "status" in data else []
         else:
             named = [json_object(item).get("chat_id") for item in json_list(data)]
-        for name in named:
-            # Real ids only: what a mock or a sample names says nothing.
-            if name != asked and _is_real(str(name)) and _is_real(asked or ""):
-                return str(name)
-        return None
+        return next((str(name) for name in named if self.is_other_chat(name)), None)
+
+    def is_other_chat(self, chat: Any) -> bool:
+        """True for the id of another chat than the one asked about, as far as both are ids of real servers."""
+        # What a mock or a sample names says nothing.
+        return chat != self.chat and _is_real(str(chat)) and _is_real(self.chat or "")
 
     @property
     def name(self) -> str:
@@ -107,6 +111,7 @@ class Reply(NamedTuple):
         body: The bytes, decompressed.
         payload: The decoded JSON; None if the answer is no JSON.
         logid: What Coze support asks for.
+        headers: With names in lower case.
     """
 
     status: int
@@ -114,6 +119,42 @@ class Reply(NamedTuple):
     body: bytes
     payload: Any
     logid: str | None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """The answer to `AsyncCoze.request`.
+
+    Attributes:
+        status: The HTTP status.
+        headers: With names in lower case.
+        content: The body, decompressed.
+        logid: What Coze support asks for, None if the server named none.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    logid: str | None
+
+    def json(self) -> Any:
+        """Return the decoded JSON.
+
+        Raises:
+            DecodeError: the content is not JSON.
+        """
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            raise DecodeError(
+                f"The answer (HTTP {self.status}, {self.headers.get('content-type', 'no content type')}) is not JSON: "
+                f"{error}. Look at `.content`.",
+                logid=self.logid,
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"RawResponse(status={self.status}, {len(self.content)} bytes, logid={self.logid!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +172,8 @@ class Exchange:
         error: How the attempt failed, None if it did not.
         retry_in: Seconds until the next attempt, None if there is none.
         user: Whose limits held.
+        waited: Seconds that it has waited for limits before: for its turn, and the first attempt also for its
+            conversation and its slot.
     """
 
     method: str
@@ -143,3 +186,4 @@ class Exchange:
     error: CozeError | None = None
     retry_in: float | None = None
     user: str | None = None
+    waited: float = 0.0

@@ -1,7 +1,6 @@
 """The login of a service account: a signed JWT is swapped for a token; needs the extra `jwt`."""
 
 import base64
-import copy
 import json
 import secrets
 import time
@@ -100,9 +99,11 @@ class JWTAuth(RenewingAuth):
             session_name: Keeps conversations and memory of this end user apart from those of others.
             session_context: More about the end user; enterprise plans only.
         """
-        other = copy.copy(self)
+        # Not `copy`: that refuses what holds a credential.
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
         RenewingAuth.__init__(other, base_url=self._base_url, transport=self._transport)
-        other._session = _session(session_name, session_context)  # noqa: SLF001 - a copy of this one
+        other._session = _session(session_name, session_context)
         return other
 
     async def grant(self, endpoint: TokenEndpoint) -> Granted:

@@ -6,6 +6,7 @@ are forgotten. Time is the event loop's clock.
 """
 
 import dataclasses
+import logging
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
@@ -13,13 +14,17 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import anyio
 
+from coze_async._checks import NotCopied, is_number, is_whole
 from coze_async._errors import ConfigurationError
+from coze_async._logging import log
+from coze_async._tally import TALLY
 
-__all__ = ["KINDS", "CountingLimiter", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rate", "Slot"]
+__all__ = ["KINDS", "CountingLimiter", "LimitStatistics", "Limiter", "Limits", "LocalLimiter", "Rate", "Slot", "Wait"]
 
 # Below this a clock may not move at all: a turn that is due within it is due.
 _TICK = 1e-6
@@ -27,8 +32,13 @@ _TICK = 1e-6
 # Polls in flight may use this part of the account's rate together; the rest is kept for what starts something.
 _SHARE_OF_POLLS = 0.5
 
-# Every so many turns, so many users are looked at whether they are idle.
-_SWEEP_EVERY, _SWEPT = 16, 8
+# Every so many turns idle users are forgotten, so many at once: that takes some milliseconds.
+_SWEEP_EVERY, _SWEPT = 16, 2000
+# A sweep that has met so many who are not idle is over.
+_MET = 2
+
+# A wait that takes longer than this is told at once, as a warning; in seconds.
+_LONG = 5.0
 
 
 class Kind(NamedTuple):
@@ -76,8 +86,8 @@ class Rate:
     guard: float | None = None
 
     def __post_init__(self) -> None:
-        is_whole = isinstance(self.limit, int) and self.limit >= 1
-        if not is_whole or not 0 < self.period < math.inf or not 0 <= (self.guard or 0.0) < math.inf:
+        are_numbers = is_whole(self.limit) and is_number(self.period) and (self.guard is None or is_number(self.guard))
+        if not (are_numbers and self.limit >= 1 and 0 < self.period < math.inf and 0 <= (self.guard or 0.0) < math.inf):
             raise ConfigurationError(
                 f"{self!r} is no rate: give a limit of 1 or more that is a whole number, a period above 0 seconds, and "
                 "a guard that is not negative, both with an end; None in `Limits` means no limit."
@@ -138,7 +148,7 @@ class Limits:
                 raise ConfigurationError(f"Limits.{name} is {rate!r}: give a Rate, such as Rate(60, 60.0), or None.")
         for name in _NUMBERS:
             number = getattr(self, name)
-            if number is not None and (not isinstance(number, int) or number < 1):
+            if number is not None and (not is_whole(number) or number < 1):
                 raise ConfigurationError(f"Limits.{name} is {number!r}: give 1 or more, or None for no limit.")
 
     @classmethod
@@ -218,12 +228,14 @@ class Slot:
             give_back()
 
 
-class Limiter(ABC):
+class Limiter(NotCopied, ABC):
     """What a client asks before it sends. `LocalLimiter` serves one process, `RedisLimiter` many.
 
     A limiter of your own, given as `limiter=`, needs the three abstract methods; what the others do by default holds
     nothing back.
     """
+
+    instead = "Give the same one to all clients of a process; a RedisLimiter made in each process shares the limits."
 
     @abstractmethod
     async def turn(self, kind: str | None, user: str | None) -> None:
@@ -286,17 +298,151 @@ def _unhurried() -> Generator[Callable[[float], float]]:
     yield float
 
 
-class Lane:
-    """The turns that were given in one window, and who waits for the next."""
+class Wait:
+    """One wait for a limit: told in the log once, and noted on whatever ends it early.
 
-    __slots__ = ("lock", "most", "not_before", "turns", "waiting", "window")
+    Meanwhile the place that the work has in a batch is given to others, if the limit is not that of the whole account.
+    """
+
+    __slots__ = ("_has_begun", "_is_own", "_is_told", "_limit", "_next", "_since", "_tally", "_whose")
+
+    def __init__(self, whose: str) -> None:
+        self._whose = whose
+        # What is waited for, or was last; and what comes next, which may let it through at once.
+        self._limit = self._next = ""
+        self._is_own = False
+        self._has_begun = False
+        self._is_told = False
+        self._since = anyio.current_time()
+        self._tally = TALLY.get()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now."""
+        return anyio.current_time() - self._since
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._has_begun:
+            return
+        seconds = self.seconds
+        if self._tally is not None:
+            self._tally.waited += seconds
+        told = f"{self._whose} waited {seconds:.1f} s for Limits.{self._limit}"
+        if error is not None:
+            error.add_note(f"{told}.")
+            told += ", in vain"
+        if not self._is_told:
+            log.info("%s", told)
+
+    def stands_before(self, limit: str, *, is_own: bool) -> None:
+        """Note which limit is next.
+
+        Args:
+            limit: Its field of `Limits`.
+            is_own: False for one of the whole account: no other work could use the place in the batch.
+        """
+        self._next, self._is_own = limit, is_own
+
+    def begin(self) -> None:
+        """Note that the limit does not let it through now."""
+        self._has_begun, self._limit = True, self._next
+        if self._is_own and self._tally is not None:
+            self._tally.step_aside()
+
+    async def until(self, event: anyio.Event) -> None:
+        """Wait for an event."""
+        if not self._is_told:
+            with anyio.move_on_at(self._since + _LONG):
+                await event.wait()
+            if event.is_set():
+                return
+            self._tell(f"has waited {_LONG:g} s and goes on waiting")
+        await event.wait()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        if not self._is_told and self.seconds + seconds > _LONG:
+            self._tell(f"waits {seconds:.1f} s")
+        await anyio.sleep(seconds)
+
+    async def step_in(self) -> bool:
+        """Take a place in the batch again; True if that took time."""
+        return self._tally is not None and await self._tally.step_in()
+
+    def _tell(self, what: str) -> None:
+        self._is_told = True
+        # In a batch many wait, and their outcomes say how long.
+        level = logging.WARNING if self._tally is None else logging.INFO
+        log.log(level, "%s %s for Limits.%s", self._whose, what, self._limit)
+
+
+class Line:
+    """Room for so many; the others wait, and each goes in for one who leaves, in the order in which they came.
+
+    Attributes:
+        most: How many may be in.
+        taken: How many are.
+    """
+
+    __slots__ = ("_waiting", "most", "taken")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+        # Most users never wait, and a deque takes 600 bytes.
+        self._waiting: deque[anyio.Event] | None = None
+
+    async def enter(self, wait: Wait) -> None:
+        """Go in, after those who came before."""
+        if self.taken < self.most:
+            # Nobody can wait while there is room: it is handed on, not put back, as long as somebody does.
+            self.taken += 1
+            return
+        if self._waiting is None:
+            self._waiting = deque()
+        event = anyio.Event()
+        self._waiting.append(event)
+        wait.begin()
+        try:
+            await wait.until(event)
+        except BaseException:
+            if event.is_set():
+                # It was handed to somebody who leaves in this very moment.
+                self.leave()
+            else:
+                self._waiting.remove(event)
+            raise
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        if self._waiting:
+            self._waiting.popleft().set()
+        else:
+            self._waiting = None
+            self.taken -= 1
+
+
+class Lane:
+    """The turns that were given in one window, and who waits for the next.
+
+    Attributes:
+        line: Who waits; the first one is in, and waits for a turn. None if nobody does.
+        waiting: How many do.
+    """
+
+    __slots__ = ("line", "most", "not_before", "turns", "waiting", "window")
 
     def __init__(self, rate: Rate) -> None:
         self.become(rate)
         # A list, not a deque: a deque takes 600 bytes for its first item, and most users have few.
         self.turns: list[float] = []
         self.not_before = 0.0
-        self.lock: anyio.Lock | None = None
+        self.line: Line | None = None
         self.waiting = 0
 
     def become(self, rate: Rate) -> None:
@@ -320,28 +466,40 @@ class Lane:
         """True if nobody would notice that this lane is forgotten."""
         return not self.waiting and self.delay(now) == 0.0 and not self.turns
 
-    def queue(self) -> anyio.Lock:
-        """Return the lock that the first in line holds."""
-        if self.lock is None:
-            self.lock = anyio.Lock(fast_acquire=True)
-        return self.lock
+    async def enter(self, wait: Wait) -> None:
+        """Wait until all who came before have had their turn or have left."""
+        self.waiting += 1
+        if self.line is None:
+            self.line = Line(1)
+        try:
+            await self.line.enter(wait)
+        except BaseException:
+            self.waiting -= 1
+            raise
 
-    async def ready(self) -> None:
+    def leave(self) -> None:
+        """Let the next one wait for a turn."""
+        self.waiting -= 1
+        if self.line is not None:
+            self.line.leave()
+        if not self.waiting:
+            self.line = None
+
+    async def ready(self, wait: Wait) -> None:
         """Wait until there is a turn; only the first in line calls this."""
-        while wait := self.delay(anyio.current_time()):  # noqa: ASYNC110 - only time brings a turn, no event does
-            await anyio.sleep(wait)
+        while seconds := self.delay(anyio.current_time()):
+            wait.begin()
+            await wait.sleep(seconds)
 
 
-class _Place:
+class _Place(Line):
     """How many chats are in flight for a user, in a conversation or for the account, and who waits, in order."""
 
-    __slots__ = ("holder", "key", "most", "taken", "waiting")
+    __slots__ = ("holder", "key")
 
     def __init__(self, key: tuple[str, str], most: int) -> None:
+        super().__init__(most)
         self.key = key
-        self.most = most
-        self.taken = 0
-        self.waiting: deque[anyio.Event] = deque()
         self.holder = -1
 
 
@@ -430,7 +588,10 @@ class LocalLimiter(CountingLimiter):
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
+        # Those who were here last stand at the end.
         self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()
+        # How many there were when the table was made, or later.
+        self._most_users: int = 0
         self._account: dict[str, Lane] = {}
         self._by_kind: dict[str | None, tuple[str | None, tuple[Lane, ...]]] = {}
         self._places: dict[tuple[str, str], _Place] = {}
@@ -451,7 +612,7 @@ class LocalLimiter(CountingLimiter):
             # The way of nearly all: nobody waits, the window is not full, and nothing was pushed back.
             is_open = not lane.waiting and len(lane.turns) < lane.most and lane.not_before <= now
             if not is_open and (lane.waiting or lane.delay(now)):
-                await self._in_line(lanes, now)
+                await self._in_line(lanes, user, name)
                 return
         for lane in lanes:
             lane.turns.append(now)
@@ -465,43 +626,50 @@ class LocalLimiter(CountingLimiter):
         counted = self._by_kind[kind] = (name, tuple(lanes))
         return counted
 
-    async def _in_line(self, lanes: Sequence[Lane], since: float) -> None:
+    async def _in_line(self, lanes: Sequence[Lane], user: str | None, name: str | None) -> None:
+        own = "" if name is None else name
         self._waiting += 1
         has_turn = False
-        try:
-            while not has_turn:
-                has_turn = await self._taken_together(lanes, 0)
-        finally:
-            self._waiting -= 1
-            if has_turn:
-                self._delayed += 1
-                self._seconds_waited += anyio.current_time() - since
-            else:
-                self._turns -= 1
+        with Wait(whose_request(user)) as wait:
+            try:
+                while not has_turn:
+                    has_turn = await self._taken_together(lanes, 0, own, wait)
+            finally:
+                self._waiting -= 1
+                if has_turn:
+                    self._delayed += 1
+                    self._seconds_waited += wait.seconds
+                else:
+                    self._turns -= 1
 
-    async def _taken_together(self, lanes: Sequence[Lane], position: int) -> bool:
+    async def _taken_together(self, lanes: Sequence[Lane], position: int, own: str, wait: Wait) -> bool:
         """Wait in the user's line, then in the account's, and take all turns in the same moment.
 
         A turn that was taken before a further wait would be counted too early, and the server would see too many.
         False if a lane before this one has to wait again: then others go first here.
         """
         lane, before = lanes[position], lanes[:position]
-        lane.waiting += 1
+        limit = next((name for name, known in self._account.items() if known is lane), own)
+        wait.stands_before(limit, is_own=limit == own)
+        await lane.enter(wait)
         try:
-            async with lane.queue():
-                while True:
-                    await lane.ready()
-                    now = anyio.current_time()
-                    if any(earlier.delay(now) for earlier in before):
-                        return False
-                    if position + 1 == len(lanes):
-                        for each in lanes:
-                            each.turns.append(now)
-                        return True
-                    if await self._taken_together(lanes, position + 1):
-                        return True
+            while True:
+                wait.stands_before(limit, is_own=limit == own)
+                await lane.ready(wait)
+                if await wait.step_in():
+                    # Meanwhile the lane may have closed again.
+                    continue
+                now = anyio.current_time()
+                if any(earlier.delay(now) for earlier in before):
+                    return False
+                if position + 1 == len(lanes):
+                    for each in lanes:
+                        each.turns.append(now)
+                    return True
+                if await self._taken_together(lanes, position + 1, own, wait):
+                    return True
         finally:
-            lane.waiting -= 1
+            lane.leave()
 
     async def slot(self, user: str | None) -> Slot:
         """Wait until this user, and the account, may have one more chat in flight."""
@@ -509,10 +677,10 @@ class LocalLimiter(CountingLimiter):
         places: list[_Place] = []
         if user is not None and limits.chats_at_once is not None:
             places.append(self._place("user", user, limits.chats_at_once))
-            await self._enter(places[0], ())
+            await self._enter(places[0], (), "chats_at_once", user)
         if limits.account_at_once is not None:
             places.append(self._place("account", "", limits.account_at_once))
-            await self._enter(places[-1], places[:-1])
+            await self._enter(places[-1], places[:-1], "account_at_once", user)
         self._in_flight += 1
         return _LocalSlot(self, places, is_chat=True)
 
@@ -528,7 +696,7 @@ class LocalLimiter(CountingLimiter):
         task = anyio.get_current_task().id
         if place.holder == task:
             return Slot()
-        await self._enter(place, ())
+        await self._enter(place, (), "chats_per_conversation", None)
         place.holder = task
         return _LocalSlot(self, (place,), is_chat=False)
 
@@ -539,24 +707,22 @@ class LocalLimiter(CountingLimiter):
             place = self._places[key] = _Place(key, most)
         return place
 
-    async def _enter(self, place: _Place, held: Sequence[_Place]) -> None:
+    async def _enter(self, place: _Place, held: Sequence[_Place], limit: str, user: str | None) -> None:
         """Take a place, after those who came before; `held` is given back if that does not come about."""
         if place.taken < place.most:
-            # Nobody can wait while a place is free: it is handed on, not put back, as long as somebody does.
             place.taken += 1
             return
-        event = anyio.Event()
-        place.waiting.append(event)
         self._chats_waiting += 1
+        what, name = place.key
+        entered: list[_Place] = []
         try:
-            await event.wait()
+            with Wait(whose_chat(name) if what == "conversation" else whose_request(user)) as wait:
+                wait.stands_before(limit, is_own=what != "account")
+                await place.enter(wait)
+                entered.append(place)
+                await wait.step_in()
         except BaseException:
-            if event.is_set():
-                # It was handed to somebody who leaves in this very moment.
-                self._hand_on(place)
-            else:
-                place.waiting.remove(event)
-            for each in held:
+            for each in (*entered, *held):
                 self._hand_on(each)
             raise
         finally:
@@ -570,10 +736,7 @@ class LocalLimiter(CountingLimiter):
 
     def _hand_on(self, place: _Place) -> None:
         place.holder = -1
-        if place.waiting:
-            place.waiting.popleft().set()
-            return
-        place.taken -= 1
+        place.leave()
         if not place.taken:
             del self._places[place.key]
 
@@ -599,19 +762,39 @@ class LocalLimiter(CountingLimiter):
         return len(self._lanes)
 
     def _lane(self, name: str, user: str, now: float) -> Lane:
-        lane = self._lanes.get((name, user))
-        if lane is None:
-            self._forget_idle(2, now)
-            lane = self._lanes[name, user] = Lane(getattr(self._limits, name))
-        elif not self._turns % _SWEEP_EVERY:
-            self._forget_idle(_SWEPT, now)
-            # What was forgotten could be this one.
-            lane = self._lanes.setdefault((name, user), lane)
+        """Return a user's lane, which is now the last to be forgotten."""
+        key = name, user
+        lane = self._lanes.get(key)
+        if lane is not None and self._turns % _SWEEP_EVERY:
+            self._lanes.move_to_end(key)
+            return lane
+        self._forget_idle(now)
+        # What was forgotten could be this one.
+        lane = self._lanes.get(key) or Lane(getattr(self._limits, name))
+        self._lanes[key] = lane
         return lane
 
-    def _forget_idle(self, count: int, now: float) -> None:
-        """Look at those that were looked at longest ago: more go than come, and no sweep takes long."""
-        for _ in range(min(count, len(self._lanes))):
-            key, lane = self._lanes.popitem(last=False)
+    def _forget_idle(self, now: float) -> None:
+        """Forget who was away for the longest time, so many at once that no sweep takes long."""
+        lanes, met = self._lanes, 0
+        self._most_users = max(self._most_users, len(lanes))
+        for _ in range(min(_SWEPT, len(lanes))):
+            key, lane = lanes.popitem(last=False)
             if not lane.is_idle(now):
-                self._lanes[key] = lane
+                lanes[key] = lane
+                met += 1
+                if met == _MET:
+                    break
+        if len(lanes) < self._most_users // 8:
+            # A table does not shrink by itself.
+            self._lanes, self._most_users = OrderedDict(lanes), len(lanes)
+
+
+def whose_request(user: str | None) -> str:
+    """Return who waits, as the log says it."""
+    return "A request of no user" if user is None else f"User {user!r}"
+
+
+def whose_chat(conversation_id: str) -> str:
+    """Return what waits for a conversation, as the log says it."""
+    return f"A chat of the conversation {conversation_id}"

@@ -7,7 +7,7 @@ Nothing here waits or sends; times are the event loop's.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
@@ -120,6 +120,8 @@ class Ask:
         granted_at: When it was granted, by the clock of who keeps the limits; None before.
         has_waited: True if it had to wait.
         is_gone: True if who asked has left.
+        whose: Who asks, for the log.
+        on_wait: Told of the gate before which it has to wait, each time that it begins to.
     """
 
     __slots__ = (
@@ -132,12 +134,16 @@ class Ask:
         "is_put",
         "is_turn",
         "number",
+        "on_wait",
         "position",
+        "whose",
     )
 
-    def __init__(self, gates: Sequence[Gate], *, is_turn: bool) -> None:
+    def __init__(self, gates: Sequence[Gate], *, is_turn: bool, whose: str = "") -> None:
         self.gates = gates
         self.is_turn = is_turn
+        self.whose = whose
+        self.on_wait: Callable[[Gate], None] | None = None
         self.number = 0
         self.event = anyio.Event()
         self.error: Exception | None = None
@@ -317,6 +323,8 @@ class Gates:
             queue.append(ask)
         gate.waiting += 1
         ask.has_waited = True
+        if ask.on_wait is not None:
+            ask.on_wait(gate)
 
     def _steps_back(self, ask: Ask) -> bool:
         """See whether one that came before it was refused by a gate that it has passed; if so, it waits there too."""

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from coze_async._errors import ConfigurationError, CozeError, TransportError
-from coze_async._limits import KINDS, CountingLimiter, Lane, Limits, Rate, Slot
+from coze_async._limits import KINDS, CountingLimiter, Lane, Limits, Rate, Slot, Wait, whose_chat, whose_request
 from coze_async._limits_gates import Answer, Ask, Gate, Gates, Place
 from coze_async._logging import log
 from coze_async._redis import PREFIX, RedisScript, checked_prefix
@@ -42,7 +42,9 @@ _SWEPT = 1000
 
 _MICROSECONDS = 1_000_000
 _IS_LOST, _WAS_SILENT = 1, 2
-_OF_ACCOUNT = ("account", "account_chat", "account_workflow")
+_OF_ACCOUNT = ("account", "account_chat", "account_workflow", "account_at_once")
+# By the kind of place.
+_LIMITS = {"user": "chats_at_once", "conversation": "chats_per_conversation"}
 
 
 class RedisLimiter(CountingLimiter):
@@ -181,7 +183,7 @@ class RedisLimiter(CountingLimiter):
         if lanes:
             self._waiting += 1
             try:
-                await self._answer_to(Ask(lanes, is_turn=True))
+                await self._answer_to(Ask(lanes, is_turn=True, whose=whose_request(user)))
             finally:
                 self._waiting -= 1
         self._turns += 1
@@ -195,7 +197,7 @@ class RedisLimiter(CountingLimiter):
         if limits.account_at_once is not None:
             places.append(self._place("account_at_once", limits.account_at_once))
         if places:
-            await self._enter(places)
+            await self._enter(places, whose_request(user))
         self._in_flight += 1
         return Slot(partial(self._give_back, places, is_chat=True))
 
@@ -211,7 +213,7 @@ class RedisLimiter(CountingLimiter):
         task = anyio.get_current_task().id
         if place.holder == task:
             return Slot()
-        await self._enter([place])
+        await self._enter([place], whose_chat(conversation_id))
         place.holder = task
         return Slot(partial(self._give_back, [place], is_chat=False))
 
@@ -282,27 +284,37 @@ class RedisLimiter(CountingLimiter):
             place = self._gates.known[f"at once:{key}"] = Place(f"at once:{key}", keys, most)
         return place
 
-    async def _enter(self, places: Sequence[Place]) -> None:
+    async def _enter(self, places: Sequence[Place], whose: str) -> None:
         self._chats_waiting += 1
         try:
-            await self._answer_to(Ask(places, is_turn=False))
+            await self._answer_to(Ask(places, is_turn=False, whose=whose))
         finally:
             self._chats_waiting -= 1
 
     async def _answer_to(self, ask: Ask) -> None:
+        def begin(gate: Gate) -> None:
+            name = _limit_of(gate)
+            # A turn that was given cannot wait for a place in a batch: Redis has counted it.
+            wait.stands_before(name, is_own=not ask.is_turn and name not in _OF_ACCOUNT)
+            wait.begin()
+
         since = anyio.current_time()
-        self._gates.submit(ask)
-        self._work.set()
-        try:
-            await ask.event.wait()
-        except BaseException:
-            if ask.granted_at is not None:
-                # It was granted to somebody who leaves in this very moment.
-                self._take_back(ask)
-            elif ask.error is None:
-                self._gates.withdraw(ask)
+        ask.on_wait = begin
+        with Wait(ask.whose) as wait:
+            self._gates.submit(ask)
             self._work.set()
-            raise
+            try:
+                await wait.until(ask.event)
+                if ask.error is None:
+                    await wait.step_in()
+            except BaseException:
+                if ask.granted_at is not None:
+                    # It was granted to somebody who leaves in this very moment.
+                    self._take_back(ask)
+                elif ask.error is None:
+                    self._gates.withdraw(ask)
+                self._work.set()
+                raise
         if ask.error is not None:
             raise ask.error
         if ask.has_waited and ask.is_turn:
@@ -678,6 +690,12 @@ class _Ledger:
             key, lane = self._lanes.popitem(last=False)
             if not lane.is_idle(now):
                 self._lanes[key] = lane
+
+
+def _limit_of(gate: Gate) -> str:
+    """Return the field of `Limits` that a gate keeps."""
+    name = gate.key.removeprefix("at once:").partition(":")[0]
+    return _LIMITS.get(name, name)
 
 
 @cache

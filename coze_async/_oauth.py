@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -16,13 +17,16 @@ from coze_async._errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    CozeError,
     RateLimitError,
     ServerError,
+    StorageError,
     TransportError,
 )
 from coze_async._token import DeviceCode, OAuthToken
 from coze_async._token_endpoint import TOKEN_PATH, Granted, TokenEndpoint, path_of, token_endpoint
 from coze_async._token_store import MemoryTokenStore, TokenStore
+from coze_async._wire import unbroken
 
 if TYPE_CHECKING:
     import httpx
@@ -34,6 +38,10 @@ _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 # Longer waits between two polls are for nobody's good (cozepy 0.20 stops here too), in seconds.
 _SLOWEST_POLL = 30.0
 _SLOWER = 5.0
+# How long a renewal goes on when its caller was cancelled, in seconds: the server may have made the old pair void.
+_LAST_WAIT = 5.0
+# When a store is looked at again after a refusal: who was quicker has yet to save what came, in seconds.
+_SECOND_LOOKS = (0.0, 0.1, 0.4, 1.5)
 
 
 class _App:
@@ -267,7 +275,9 @@ class DeviceOAuth(_App):
 class OAuthAuth(RenewingAuth):
     """A login by a token that a person granted; it renews itself with its refresh token.
 
-    The store is asked before a renewal, so that programs that share it share the token too.
+    Programs that share a store share the token too: the store is locked for a renewal if it can be, and asked before
+    it, and again if the server says that the refresh token was used. A renewal that has begun is brought to its end,
+    and its pair saved, also when all tasks are cancelled; it takes up to 5 seconds then.
 
     Args:
         client_id: The OAuth app that the token was granted to.
@@ -277,8 +287,6 @@ class OAuthAuth(RenewingAuth):
         base_url: For use without a client.
         transport: For use without a client.
     """
-
-    is_one_way = True
 
     def __init__(
         self,
@@ -306,39 +314,62 @@ class OAuthAuth(RenewingAuth):
         return (*super().secrets(), *filter(None, more))
 
     async def grant(self, endpoint: TokenEndpoint) -> Granted:
-        """Take what the store has, if it holds, else ask for a new token and keep it."""
-        last = await self._stored()
-        if self._is_good(last):
-            return Granted(last, is_new=False)
-        if not last.refresh_token:
-            raise AuthenticationError(
-                "The token has ended or was refused, and there is no refresh token for a new one: log in again.",
-                msg="no refresh token",
-            )
-        try:
-            granted = await _refreshed(endpoint, self._client_id, self._client_secret, last.refresh_token)
-        except AuthenticationError:
-            # Another program that shares the store may have been quicker.
-            newer = await self._store.load()
-            if newer is None or newer.refresh_token == last.refresh_token:
-                raise
-            self._last = newer
-            return Granted(newer, is_new=False)
+        """Take what the store has, if it holds, else ask for a new token and keep it.
+
+        Raises:
+            AuthenticationError: the refresh token was refused, and the store has no newer one.
+            StorageError: the store cannot be read, written or locked.
+        """
+        async with self._locked():
+            last = await self._stored()
+            while True:
+                if self._is_good(last):
+                    return Granted(last, is_new=False)
+                if not last.refresh_token:
+                    raise AuthenticationError(
+                        "The token has ended or was refused, and there is no refresh token for a new one. "
+                        "Log in again.",
+                        msg="no refresh token",
+                    )
+                try:
+                    return await unbroken(partial(self._renewed_pair, endpoint, last), _LAST_WAIT)
+                except AuthenticationError:
+                    # Another program that shares the store may have been quicker.
+                    newer = await self._newer(last)
+                    if newer is None:
+                        raise
+                    last = newer
+
+    async def _renewed_pair(self, endpoint: TokenEndpoint, last: OAuthToken) -> Granted:
+        """Swap a refresh token, which may be possible once only, and keep what comes."""
+        granted = await _refreshed(endpoint, self._client_id, self._client_secret, last.refresh_token)
         token = granted.token
         if not token.refresh_token:
             token = token.model_copy(update={"refresh_token": last.refresh_token})
         self._last = self._unsaved = token
-        await self._stored()
+        await self._save(token)
         return Granted(token, granted.skew)
+
+    async def _newer(self, last: OAuthToken) -> OAuthToken | None:
+        """Return what somebody else has put into the store meanwhile, None if nobody has."""
+        # Under a lock nobody else is about to save anything.
+        for pause in _SECOND_LOOKS[: 1 if hasattr(self._store, "lock") else None]:
+            await anyio.sleep(pause)
+            newer = await self._load()
+            if newer is not None and newer.refresh_token != last.refresh_token:
+                self._last = newer
+                return newer
+        return None
 
     async def _stored(self) -> OAuthToken:
         """Return the newest token that is known."""
-        if (token := self._unsaved) is not None:
-            # Newer than what the store has; should saving fail, it is tried again the next time.
-            await self._store.save(token)
+        if (unsaved := self._unsaved) is not None:
+            if await self._is_newest(unsaved):
+                # Should saving fail, it is tried again the next time.
+                await self._save(unsaved)
+                return unsaved
             self._unsaved = None
-            return token
-        stored = await self._store.load() or self._last
+        stored = await self._load() or self._last
         if stored is None:
             raise AuthenticationError(
                 f"There is no token in {self._store!r}: log in first, for instance with coze-async login.",
@@ -347,10 +378,44 @@ class OAuthAuth(RenewingAuth):
         self._last = stored
         return stored
 
+    async def _is_newest(self, token: OAuthToken) -> bool:
+        """Return False if the store has a later token: another program was given the same one, and has renewed it."""
+        try:
+            stored = await self._load()
+        except StorageError:
+            # What cannot be read is no better.
+            return True
+        return stored is None or not token.expires_at or stored.expires_at <= token.expires_at
+
+    def _locked(self) -> AbstractAsyncContextManager[Any]:
+        """Return the lock of the store, one without effect if the store has none."""
+        lock: Any = getattr(self._store, "lock", None)
+        return nullcontext() if lock is None else lock()
+
+    async def _load(self) -> OAuthToken | None:
+        with _storage(self._store):
+            return await self._store.load()
+
+    async def _save(self, token: OAuthToken) -> None:
+        with _storage(self._store):
+            await self._store.save(token)
+        self._unsaved = None
+
     def _is_good(self, token: OAuthToken) -> bool:
         """True for a token that holds, and is not the one that is to be replaced ahead of its end."""
         held = self._token
         return self._left(token) > 0 and (held is None or token.access_token != held.access_token)
+
+
+@contextmanager
+def _storage(store: TokenStore) -> Generator[None]:
+    """Say which store it was that failed."""
+    try:
+        yield
+    except CozeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"The token store {store!r} failed: {error.strerror or error}. Try again later.") from error
 
 
 async def _refreshed(endpoint: TokenEndpoint, client_id: str, client_secret: str | None, refresh_token: str) -> Granted:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from coze_async._limits import Slot
-from coze_async._wire import WireResponse
+from coze_async._wire import Deadline, WireResponse
 
 __all__ = ["OpenResponse"]
 
@@ -15,12 +15,21 @@ class OpenResponse:
         response: With its head read.
         conversation: Held until the chat is over, though its stream may go on.
         slot: The user's place among the chats in flight.
+        until: When the body has to be read.
     """
 
-    __slots__ = ("_conversation", "_slot", "response")
+    __slots__ = ("_conversation", "_slot", "response", "until")
 
-    def __init__(self, response: WireResponse, conversation: Slot | None = None, slot: Slot | None = None) -> None:
+    def __init__(
+        self,
+        response: WireResponse,
+        conversation: Slot | None = None,
+        slot: Slot | None = None,
+        *,
+        until: Deadline | None = None,
+    ) -> None:
         self.response = response
+        self.until = until
         self._conversation = conversation
         self._slot = slot
 

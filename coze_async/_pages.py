@@ -7,13 +7,15 @@ async with coze.bots.list(workspace_id="…").prefetched() as bots: ...   the ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
 from anyio.abc import ObjectReceiveStream
+
+from coze_async.models._json import json_object
 
 __all__ = ["ByCursor", "ByLastId", "ByNumber", "Fetched", "Page", "PageStyle", "Pages", "as_count"]
 
@@ -36,10 +38,12 @@ class Fetched:
     Attributes:
         pages: The number of pages.
         items: The number of items on them.
+        begun: The arguments of the first page.
     """
 
     pages: int = 0
     items: int = 0
+    begun: Arguments = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,25 @@ class PageStyle(ABC):
 
     Attributes:
         items: The key of the list in the object around it.
+        key: What tells an item from all others, with dots where it lies deeper.
     """
 
     items: str = "items"
+    key: str = "id"
+
+    def identity(self, entry: Any) -> str | None:
+        """Return what tells an item from all others; None if the server does not say."""
+        for step in self.key.split("."):
+            entry = json_object(entry).get(step)
+        return str(entry) if isinstance(entry, str | int) and entry not in (0, "", "0") else None
+
+    def moved(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:  # noqa: ARG002
+        """Return the arguments with which the first page has to be asked for once more; None if it is right."""
+        return None
+
+    def wanted(self, entries: Sequence[Any], before: Fetched) -> Sequence[Any]:  # noqa: ARG002
+        """Return the items of a page that were asked for."""
+        return entries
 
     def following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:
         """Return the arguments that change for the next page; None if this was the last.
@@ -71,22 +91,31 @@ class PageStyle(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ByNumber(PageStyle):
-    """Pages are counted from 1."""
+    """Pages are counted from 1; by Coze Studio, in one list, from 0."""
 
     page: str = "page_num"
     size: str = "page_size"
     total: str = "total"
     has_more: str = "has_more"
+    may_begin_at_0: bool = False
+
+    def moved(self, arguments: Arguments, answer: Arguments, count: int) -> dict[str, Any] | None:
+        """Return the number of the first page where pages are counted from 0."""
+        number, total = as_count(arguments.get(self.page)) or 0, as_count(answer.get(self.total)) or 0
+        # Self-hosted servers alone send BaseResp. What is empty of something, is so because it lies behind the end.
+        counts_from_0 = "BaseResp" in answer or (number == 1 and total and not count)
+        return {self.page: number - 1} if self.may_begin_at_0 and number and counts_from_0 else None
 
     def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:
-        number, size = int(arguments.get(self.page) or 1), int(arguments.get(self.size) or 0)
+        given = arguments.get(self.page)
+        number, size = 1 if given is None else int(given), int(arguments.get(self.size) or 0)
         more, total = answer.get(self.has_more), as_count(answer.get(self.total))
         if isinstance(more, bool):
             goes_on = more
         elif total is not None:
             # Counted, and not reckoned from the size: a server may send fewer than were asked for. Only what a caller
             # has skipped, by starting at a later page, can but be reckoned.
-            skipped = (number - 1 - before.pages) * size
+            skipped = max(0, number - 1 - before.pages) * size
             goes_on = skipped + before.items + count < total
         else:
             goes_on = count >= size
@@ -108,14 +137,57 @@ class ByCursor(PageStyle):
 
 @dataclass(frozen=True, slots=True)
 class ByLastId(PageStyle):
-    """The next page begins after the last id of this one."""
+    """The next page begins behind the last id of this one, or ends before its first one.
+
+    The clouds list in one order, and a page before an id is the one that ends there. Coze Studio turns that page round,
+    and looks at one of the two ids only. So a page is never asked for with both, and where the list has to end is
+    looked at here.
+    """
 
     after: str = "after_id"
+    before: str = "before_id"
+
+    def wanted(self, entries: Sequence[Any], before: Fetched) -> Sequence[Any]:
+        """Return the items up to the end of a range, which only the first request names whole."""
+        ends = _id(before.begun.get(self.after)), _id(before.begun.get(self.before))
+        if all(ends):
+            for place, entry in enumerate(entries):
+                if self.identity(entry) in ends:
+                    return entries[:place]
+        return entries
 
     def _following(self, arguments: Arguments, answer: Arguments, count: int, before: Fetched) -> dict[str, Any] | None:  # noqa: ARG002
-        last = answer.get("last_id")
-        goes_on = answer.get("has_more") and last and last != arguments.get(self.after)
-        return {self.after: last} if goes_on else None
+        first, last = (str(answer.get(name) or "") or None for name in ("first_id", "last_id"))
+        if not answer.get("has_more"):
+            return None
+        after, end = _id(arguments.get(self.after)), _id(arguments.get(self.before))
+        if end is None or (after is not None and not _is_turned(first, last, after, end)):
+            return {self.after: last, **({self.before: None} if end else {})} if last and last != after else None
+        # Whichever end of the page is further from where it was asked for.
+        numbers = _numbers(first, last, end)
+        far = last if numbers and abs(numbers[1] - numbers[2]) > abs(numbers[0] - numbers[2]) else first
+        return {self.before: far, **({self.after: None} if after else {})} if far and far != end else None
+
+
+def _id(value: Any) -> str | None:
+    """Return an id that was given, as a text; None for none, which may be written as 0."""
+    return str(value).strip() if value not in (None, "", 0, "0") else None
+
+
+def _numbers(*ids: str | None) -> list[int]:
+    """Return ids as numbers, which grow with time; nothing if one of them is none."""
+    numbers = [int(found) for found in ids if found is not None and found.isdecimal()]
+    return numbers if len(numbers) == len(ids) else []
+
+
+def _is_turned(first: str | None, last: str | None, after: str, end: str) -> bool:
+    """True if a page between two ids runs from the second one to the first."""
+    if not (numbers := _numbers(first, last, after, end)):
+        return False
+    a, b, start, stop = numbers
+    if a == b:
+        return abs(a - stop) < abs(a - start)
+    return (a < b) != (start < stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +200,7 @@ class Page(Generic[T]):
         has_more: True if there is a next page.
         following: The arguments that change for it, None if there is none.
         logid: What Coze support asks for.
+        keys: What tells each item from all others, None where the server does not say.
     """
 
     items: list[T]
@@ -135,6 +208,11 @@ class Page(Generic[T]):
     has_more: bool
     following: Mapping[str, Any] | None
     logid: str | None
+    keys: Sequence[str | None] = field(default=(), repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        more = ", has_more=True" if self.has_more else ""
+        return f"Page({len(self.items)} items, total={self.total}{more})"
 
 
 Fetch = Callable[[Arguments, Fetched], Awaitable[Page[T]]]
@@ -150,6 +228,9 @@ class Pages(Generic[T]):
         self._fetch = fetch
         self._arguments = arguments
 
+    def __repr__(self) -> str:
+        return f"Pages({', '.join(f'{name}={value!r}' for name, value in self._arguments.items())})"
+
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.pages())
 
@@ -159,7 +240,7 @@ class Pages(Generic[T]):
 
     async def first(self) -> Page[T]:
         """Return the first page: one request."""
-        return await self._fetch(self._arguments, Fetched())
+        return await self._fetch(self._arguments, Fetched(begun=self._arguments))
 
     @asynccontextmanager
     async def prefetched(self) -> AsyncGenerator[AsyncIterator[T]]:
@@ -195,7 +276,8 @@ class _PageByPage(Generic[T]):
     def __init__(self, fetch: Fetch[T], arguments: Arguments) -> None:
         self._fetch = fetch
         self._arguments: Arguments | None = arguments
-        self._before = Fetched()
+        self._before = Fetched(begun=arguments)
+        self._seen: set[str] = set()
 
     def __aiter__(self) -> Self:
         return self
@@ -204,9 +286,27 @@ class _PageByPage(Generic[T]):
         if self._arguments is None:
             raise StopAsyncIteration
         page = await self._fetch(self._arguments, self._before)
-        self._before = Fetched(self._before.pages + 1, self._before.items + len(page.items))
+        before = self._before
+        self._before = Fetched(before.pages + 1, before.items + len(page.items), before.begun)
         self._arguments = None if page.following is None else {**self._arguments, **page.following}
-        return page
+        if not page.keys:
+            return page
+        fresh = self._fresh(page)
+        if page.items and not fresh:
+            # A list that stands still, or goes round, would be read for ever.
+            self._arguments = None
+            raise StopAsyncIteration
+        return page if len(fresh) == len(page.items) else replace(page, items=fresh)
+
+    def _fresh(self, page: Page[T]) -> list[T]:
+        """Return the items that no page before had: lists grow, and pages move, while they are read."""
+        seen, fresh = self._seen, list[T]()
+        for item, key in zip(page.items, page.keys, strict=True):
+            if key not in seen:
+                fresh.append(item)
+            if key is not None:
+                seen.add(key)
+        return fresh
 
 
 class _Received(Generic[T]):

@@ -5,7 +5,7 @@ Source of the rules: coze.cn pages chat_v3 (additional_messages, object_string) 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from coze_async._errors import ConfigurationError
 from coze_async.models import Message, MessageObject
@@ -121,12 +121,46 @@ def _question(question: Question) -> Message:
 
 def _checked_context(message: Message) -> Message:
     if not isinstance(message, Message):
+        given: Any = message
+        pieces = ""
+        if isinstance(given, Mapping):
+            facts = cast("Mapping[Any, Any]", given)
+            _check_role(str(facts.get("role", "user")))
+            if isinstance(facts.get("content"), list):
+                pieces = " Pieces of a message are MessageObject.of_text('…'), of_image(file_url='…') and so on."
         raise ConfigurationError(
-            f"additional_messages holds a {type(message).__name__}: give Message.user('…') and Message.assistant('…')."
+            f"additional_messages holds a {type(given).__name__}: give Message.user('…') and Message.assistant('…')."
+            f"{pieces}"
         )
+    _check_role(message.role)
     if message.content_type == "object_string":
         _check_objects(message.objects)
     return message
+
+
+def _check_role(role: str) -> None:
+    if role in ("user", "assistant"):
+        return
+    hint = {
+        "system": "A system prompt belongs to the bot: into its prompt, with custom_variables for what changes.",
+        "developer": "A system prompt belongs to the bot: into its prompt, with custom_variables for what changes.",
+        "tool": "The outputs of tools go to chat.submit_tool_outputs(…).",
+        "function": "The outputs of tools go to chat.submit_tool_outputs(…).",
+    }.get(role, "Use Message.user('…') and Message.assistant('…').")
+    raise ConfigurationError(
+        f"additional_messages has a message of the role {role!r}: Coze takes 'user' and 'assistant' only. {hint}"
+    )
+
+
+# Pieces of other services -> what is meant here.
+_FOREIGN_PIECES = {
+    "image_url": "MessageObject.of_image(file_url='…')",
+    "input_image": "MessageObject.of_image(file_url='…')",
+    "input_text": "MessageObject.of_text('…')",
+    "output_text": "Message.assistant('…')",
+    "input_file": "MessageObject.of_file(file_id='…')",
+    "input_audio": "MessageObject.of_audio(file_id='…')",
+}
 
 
 def _check_objects(objects: Sequence[MessageObject]) -> None:
@@ -138,6 +172,11 @@ def _check_objects(objects: Sequence[MessageObject]) -> None:
     if len(texts) == len(objects):
         raise ConfigurationError("The message has a text object and nothing else. Give the text as a str.")
     for item in objects:
+        if item.type not in ("text", "image", "file", "audio"):
+            raise ConfigurationError(
+                f"The message has an object of the type {item.type!r}, which Coze does not take. "
+                f"Give {_FOREIGN_PIECES.get(item.type, 'MessageObject.of_text, of_image, of_file or of_audio')}."
+            )
         if item.type == "text":
             if not (item.text or "").strip():
                 raise ConfigurationError("The text object of the message is empty. Leave it out.")

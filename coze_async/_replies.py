@@ -18,7 +18,7 @@ def chat_from_reply(core: Core, name: str, reply: Reply) -> Chat:
     data = _data(reply)
     if data.get("id") and not holds_message(reply):
         try:
-            return read_object(Chat, data)
+            return read_object(Chat, {"logid": reply.logid, **data} if reply.logid else data)
         except ValueError as error:
             raise _undecodable(core, name, reply, error) from error
     chat = result_from_reply(core, name, reply).chat

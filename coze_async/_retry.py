@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from coze_async._checks import is_number, is_whole
 from coze_async._errors import (
     APIError,
     ChatFailedError,
@@ -55,6 +56,11 @@ class Retry:
     busy_timeout: float = 60.0
 
     def __post_init__(self) -> None:
+        for name in self.__slots__:
+            given = getattr(self, name)
+            if not (is_whole(given) if name == "attempts" else is_number(given)):
+                whole = " whole" if name == "attempts" else ""
+                raise ConfigurationError(f"Retry.{name} is {given!r}: give a{whole} number.")
         if self.attempts < 1:
             raise ConfigurationError(f"Retry.attempts is {self.attempts!r}: 1 sends once and never again.")
         seconds = (self.initial, self.max_wait, self.max_retry_after, self.busy_timeout)

@@ -16,6 +16,7 @@ from weakref import ref
 
 import anyio
 
+from coze_async._checks import NotCopied
 from coze_async._core import Core
 from coze_async._envelope import code_of, logid_of, message_of
 from coze_async._errors import (
@@ -27,8 +28,9 @@ from coze_async._errors import (
     StreamProtocolError,
     TransportError,
 )
-from coze_async._exchange import Reply, Request
+from coze_async._exchange import Request
 from coze_async._open_response import OpenResponse
+from coze_async._retry import retry_after
 from coze_async._sse import Event, EventReader
 from coze_async._wire import Deadline, WireResponse
 from coze_async.models import ChatResult
@@ -38,6 +40,9 @@ __all__ = ["EventStream", "State"]
 
 # How long the rest of a finished stream may take, in seconds; longer, and the connection is closed.
 _DRAINING = 1.0
+
+# What a stream may know of itself.
+_IDS = ("chat_id", "conversation_id", "run_id", "logid")
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -60,12 +65,14 @@ _TAKEN = frozenset((State.OPENING, State.WAITING))
 _OVER = frozenset((State.FINISHED, State.FAILED, State.CLOSED))
 
 
-class EventStream(ABC, Generic[E, R]):
+class EventStream(NotCopied, ABC, Generic[E, R]):
     """Typed events as a server sends them.
 
     Use it directly, `async for event in stream`, or as a context manager, `async with stream: ...`, which says when
     it closes. `await stream.result()` reads on to the end and returns the whole.
     """
+
+    instead = "Keep what `await stream.result()` returned."
 
     def __init__(self, core: Core, request: Request, *, slot: str | None = None) -> None:
         self._core = core
@@ -84,11 +91,17 @@ class EventStream(ABC, Generic[E, R]):
         self._response: WireResponse
         self._total: Deadline | None = None
         self._logid: str | None = None
+        self._status: int | None = None
+        self._headers: Mapping[str, str] = {}
 
     @property
     def logid(self) -> str | None:
         """What Coze support asks for; None before the first step."""
         return self._logid
+
+    def __repr__(self) -> str:
+        named = "".join(f", {name}={found!r}" for name in _IDS if (found := getattr(self, name, None)))
+        return f"{type(self).__name__}({self._state.name.lower()}{named})"
 
     def __aiter__(self) -> Self:
         if self._state in _OVER:
@@ -223,59 +236,39 @@ class EventStream(ABC, Generic[E, R]):
         """True if the stream was left, maybe by another task while this one has waited."""
         return self._state is State.CLOSED
 
-    async def whole_answer(self) -> Reply | None:
-        """Send the request as one for a whole answer, and return that; None if the server streams all the same.
-
-        Then the first events are known, and `result` reads on.
-
-        Raises:
-            CozeError: the server refused, or there was no answer.
-        """
-        answers: list[Reply] = []
-        try:
-            await self._begin(answers)
-        except BaseException:
-            await self.aclose()
-            raise
-        return answers[0] if answers else None
-
-    async def _begin(self, answers: list[Reply] | None = None) -> E | None:
-        """Send the request, and return the first event; None if it is not handed out.
-
-        Args:
-            answers: Takes the answer if it is a whole one; None asks for a stream and for nothing else.
-        """
+    async def adopt(self, response: WireResponse, beginning: bytes) -> None:
+        """Read the first event of a response that is a stream though none was asked for; then call `take`."""
         self._state = State.OPENING
-        total = self._total = self._core.deadline()
-        events: list[E | None] = []
+        await self._first(response, beginning)
 
-        async def first(response: WireResponse, beginning: bytes = b"") -> None:
-            events.append(await self._first(response, beginning))
-
-        # The time of a call for a whole answer is kept by the core.
-        limit = math.inf if total is None or answers is not None else total.at
-        with anyio.CancelScope(deadline=limit) as self._opening:
-            if answers is None:
-                opened = await self._core.open(self._request, first, slot=self._slot, total=total)
-            else:
-                given = await self._core.send_or_open(self._request, first, total=total)
-                if isinstance(given, Reply):
-                    answers.append(given)
-                    self._state = State.CLOSED
-                    return None
-                opened = given
-            if self._is_closed:
-                await opened.aclose()
-            else:
-                self._open, self._response = opened, opened.response
-        scope, self._opening = self._opening, None
-        if self._is_closed:
-            raise StopAsyncIteration
-        if scope.cancelled_caught:
-            raise self._timed_out("total")
+    def take(self, opened: OpenResponse, total: Deadline | None) -> None:
+        """Go on with a response whose first event was read."""
+        self._total = total
+        self._open, self._response = opened, opened.response
         self._response.limit(idle=self._core.patience(self._request, streams=True).idle, until=total)
         if self._state is State.OPENING:
             self._state = State.READING
+
+    async def _begin(self) -> E | None:
+        """Send the request, and return the first event; None if it is not handed out."""
+        self._state = State.OPENING
+        total = self._core.deadline()
+        opened: OpenResponse | None = None
+        events: list[E | None] = []
+
+        async def first(response: WireResponse) -> None:
+            events.append(await self._first(response))
+
+        with anyio.CancelScope(deadline=math.inf if total is None else total.at) as self._opening:
+            opened = await self._core.open(self._request, first, slot=self._slot, total=total)
+        scope, self._opening = self._opening, None
+        if self._is_closed:
+            if opened is not None:
+                await opened.aclose()
+            raise StopAsyncIteration
+        if scope.cancelled_caught or opened is None:
+            raise self._timed_out("total")
+        self.take(opened, total)
         return events[-1]
 
     async def _first(self, response: WireResponse, beginning: bytes = b"") -> E | None:
@@ -285,6 +278,7 @@ class EventStream(ABC, Generic[E, R]):
             response: The answer.
             beginning: What was read of it already.
         """
+        self._status, self._headers = response.status, response.headers
         self._logid = logid_of(response.headers)
         self._reader = EventReader()
         try:
@@ -322,22 +316,29 @@ class EventStream(ABC, Generic[E, R]):
             )
 
     async def _finish(self) -> None:
-        """Read the rest so that the connection can be used again; nothing more is handed out."""
+        """Drain the body, for a second at most, so that the connection can be reused."""
         self._state = State.FINISHED
-        opened, self._open = self._open, None
+        opened, is_read = self._open, False
         if opened is None:
             return
-        response, is_read = opened.response, False
+        response, until = opened.response, None
         try:
             while (piece := response.read_nowait()) != b"":
+                now = anyio.current_time()
+                if until is None:
+                    until = Deadline(now + _DRAINING, "idle")
+                    response.limit(idle=None, until=until)
+                elif now >= until.at:
+                    # A body that goes on and on is not worth its connection.
+                    return
                 if piece is None:
-                    response.limit(idle=None, until=Deadline(anyio.current_time() + _DRAINING, "idle"))
                     await response.wait()
             is_read = self._is_in_step()
         except TransportError:
-            # What was wanted has been read; how the rest ends does not matter.
+            # All content was read; errors while draining do not matter.
             pass
         finally:
+            self._open = None
             await opened.aclose(reuse=is_read)
 
     def _end(self, error: Exception | None = None) -> None:
@@ -406,6 +407,8 @@ class EventStream(ABC, Generic[E, R]):
             self._request.name,
             code_of(facts),
             message_of(facts) or text,
+            status=self._status,
+            retry_after=retry_after(self._headers),
             logid=self.logid or logid_of({}, facts),
             debug_url=json_text(facts.get("debug_url")),
             partial=self._partial(),

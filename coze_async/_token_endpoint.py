@@ -39,6 +39,9 @@ TOKEN_PATH = "/api/permission/oauth2/token"  # noqa: S105 - a path
 # A server that sends a number below this cannot mean a time of its own: then it is a duration (RFC 6749).
 _FIRST_UNIX_TIME = 1_000_000_000
 
+# Of a server's words no more characters are looked at.
+_SHOWN = 4096
+
 _LOG_IN_AGAIN = "Log in again."
 # The words of the coze.cn page oauth_jwt and of the official SDKs, and those of RFC 6749 and RFC 8628.
 _REFUSALS: dict[str, tuple[type[APIError], str]] = {
@@ -190,7 +193,7 @@ class TokenEndpoint:
 
     def _refused(self, path: str, envelope: Envelope, word: str, response: WireResponse, hidden: list[str]) -> APIError:
         status, wait = response.status, retry_after(response.headers)
-        said = shortened(redact(envelope.msg, hidden))
+        said = shortened(redact(envelope.msg[:_SHOWN], hidden), whole=len(envelope.msg))
         known = _REFUSALS.get(word)
         if known is None:
             return api_error(

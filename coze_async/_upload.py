@@ -1,7 +1,8 @@
 """What can be uploaded, checked before it is sent and read while it is sent: never whole in memory, never on the loop.
 
 The limits are what coze.cn publishes (pages upload_files, audio_transcriptions, clone_voices, create_voiceprint);
-a self-hosted server may have others, which nobody can ask for.
+a self-hosted server may have others, which nobody can ask for. What can surely not be is refused here; whether a type
+that no page names is taken, the server says.
 """
 
 import functools
@@ -19,10 +20,12 @@ from pathlib import Path, PurePath
 from typing import IO, Any, Self, TypeAlias, cast
 
 import anyio
-import anyio.to_thread
 
 from coze_async._errors import ConfigurationError
+from coze_async._file_types import SNIFFED, contradicts, name_for
+from coze_async._logging import log
 from coze_async._multipart import form_frame, new_boundary
+from coze_async._threads import in_thread
 
 __all__ = [
     "FILES",
@@ -102,15 +105,16 @@ class Upload:
 
     Args:
         content: Bytes, a path (`str` or `Path`), a file object opened with "rb", or an async iterator of bytes.
-        name: The name of the file with its type, such as "report.pdf"; None takes it from the path.
+        name: The name of the file with its type, such as "report.pdf"; None takes it from the path. What has no name
+            gets one by its first bytes.
         content_type: Sent with the file; None takes what the name says.
         progress: Called with the bytes that the transport has taken and with all bytes, None if that is not known;
             after each piece, from the start again if the request is repeated. It must be quick.
-        check: False sends a file of any size and type. The limits are those of the clouds; a self-hosted server may
-            take more, or less.
+        check: False sends anything: empty, of any size, under any name. The limits are those of the clouds; a
+            self-hosted server may take more, or less.
 
     Raises:
-        ConfigurationError: it is none of these, or has no name.
+        ConfigurationError: it is none of these, or its name is empty.
     """
 
     def __init__(
@@ -123,15 +127,25 @@ class Upload:
         check: bool = True,
     ) -> None:
         self._content: Any = _checked_content(content)
-        self.name: str = _name_of(self._content, name)
-        self.content_type: str = content_type or _content_types().get(PurePath(self.name).suffix.lower(), _ANY_TYPE)
-        if not (self.content_type.isascii() and self.content_type.isprintable()):
-            raise ConfigurationError(f"content_type {content_type!r} is none: give one like 'application/pdf'.")
+        if content_type is not None and not (content_type.isascii() and content_type.isprintable()):
+            raise ConfigurationError(f"invalid content_type {content_type!r}. Give one like 'application/pdf'.")
+        self._content_type = content_type
+        found = _name_of(self._content, name)
+        if found is None and isinstance(self._content, memoryview):
+            found = name_for(bytes(cast("memoryview[int]", self._content[:SNIFFED])))
+        # What is read first and has no name gets one then.
+        self._is_named = found is not None
+        self.name: str = found or "file"
         self.progress = progress
         self.check = check
         self._begun = False
         # Where a file object stood when it was first read.
         self._start: int | None = None
+
+    @property
+    def content_type(self) -> str:
+        """Sent with the file."""
+        return self._content_type or _content_types().get(PurePath(self.name).suffix.lower(), _ANY_TYPE)
 
     @property
     def can_be_read_again(self) -> bool:
@@ -154,10 +168,11 @@ class Upload:
         """Check the file, and read it; it is closed when the block is left.
 
         Args:
-            rules: What it has to keep to; None asks for a content and nothing more.
+            rules: What it has to keep to; None asks for nothing.
 
         Raises:
-            ConfigurationError: it is missing, empty, too large, of another type, or was read before.
+            ConfigurationError: it is missing, empty, too large, of another type than its name says, or was read
+                before.
         """
         if self.is_spent:
             raise ConfigurationError(
@@ -165,13 +180,15 @@ class Upload:
                 "fresh iterator."
             )
         rules = rules if self.check else None
-        if rules is not None:
-            self._check_type(rules)
         self._begun = True
         reader = await self._begin()
         try:
             reader.most = math.inf if rules is None else rules.most
-            await reader.prepare()
+            await reader.prepare(may_be_empty=not self.check)
+            if not self._is_named:
+                self._is_named, self.name = True, name_for(reader.beginning)
+            if rules is not None:
+                self._check_type(rules, reader.beginning)
             yield reader
         finally:
             await reader.aclose()
@@ -193,7 +210,7 @@ class Upload:
         found = hashlib.sha256()
         async with self.open(rules) as reader:
             while piece := await reader.next():
-                await anyio.to_thread.run_sync(found.update, piece)
+                await in_thread(found.update, piece)
         return found.hexdigest()
 
     async def _begin(self) -> "Reader":
@@ -203,8 +220,19 @@ class Upload:
         if isinstance(content, AsyncIterable):
             return _IteratorReader(self.name, cast("AsyncIterable[bytes]", content))
         if isinstance(content, Path):
-            return await anyio.to_thread.run_sync(_opened, self.name, content)
-        return await anyio.to_thread.run_sync(self._taken, content)
+            return await self._begin_path(content)
+        return await in_thread(self._taken, content)
+
+    async def _begin_path(self, path: Path) -> "_FileReader":
+        opened: list[_FileReader] = []
+        try:
+            await in_thread(lambda: opened.append(_opened(self.name, path)))
+        except BaseException:
+            # Cancelled while a thread opened it.
+            for reader in opened:
+                reader.close()
+            raise
+        return opened[0]
 
     def _taken(self, file: IO[bytes]) -> "_FileReader":
         """Go to where a file object stood at first, and look how much there is from there; called in a thread."""
@@ -219,16 +247,26 @@ class Upload:
             raise ConfigurationError(f"{self.name} cannot be read: {error}. Give a file that is open.") from error
         return _FileReader(self.name, file, max(0, size))
 
-    def _check_type(self, rules: FileRules) -> None:
+    def _check_type(self, rules: FileRules, beginning: bytes) -> None:
         kind = PurePath(self.name).suffix[1:].lower()
-        if kind not in rules.types:
-            what = f"is of the type {kind!r}" if kind else "has no type at the end of its name"
+        if (found := contradicts(kind, beginning)) is not None:
             raise ConfigurationError(
-                f"{self.name} {what}, which is not taken here (code 4303). "
-                f"Taken are: {', '.join(sorted(rules.types))}. Convert the file, or name its true type: "
-                "Upload(…, name='….pdf'). If your server takes more: Upload(…, check=False)."
+                f"{self.name} is named .{kind} and begins like .{found.suffix}, which is refused (code 4000). Name it "
+                f"what it is: Upload(…, name='….{found.suffix}'). To send it as it is: Upload(…, check=False)."
+            )
+        if kind not in rules.types and kind not in _WARNED:
+            _WARNED.add(kind)
+            what = f"of the type {kind!r}" if kind else "without a type at the end of its name"
+            log.warning(
+                "a file %s is uploaded; no page of the service names that, and it may be refused (code 4303). "
+                "Named are: %s",
+                what,
+                ", ".join(sorted(rules.types)),
             )
 
+
+# Types that were warned of: once is enough.
+_WARNED: set[str] = set()
 
 FileSource: TypeAlias = Upload | Content
 """What is taken as a file: an `Upload`, or what it is made of."""
@@ -257,13 +295,14 @@ def _checked_content(content: Any) -> Any:
     )
 
 
-def _name_of(content: Any, name: str | None) -> str:
+def _name_of(content: Any, name: str | None) -> str | None:
+    """Return the name that was given, or that of the path or file; None if there is none."""
     given = name if name is not None else content if isinstance(content, Path) else getattr(content, "name", None)
     found = PurePath(given).name if isinstance(given, str | PurePath) else ""
     if not found:
-        raise ConfigurationError(
-            "The file has no name, and its type shows in its name only. Give one: Upload(…, name='report.pdf')."
-        )
+        if name is None and not isinstance(content, Path):
+            return None
+        raise ConfigurationError(f"The name of the file is {name!r}. Give one: Upload(…, name='report.pdf').")
     try:
         found.encode()
     except UnicodeEncodeError as error:
@@ -318,19 +357,27 @@ class Reader(ABC):
         self.position = 0
         self._first: bytes | None = None
 
-    async def prepare(self) -> None:
-        """Find out before anything is sent whether it is empty or too large.
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes, once it is prepared and until the first piece is taken."""
+        return (self._first or b"")[:SNIFFED]
+
+    async def prepare(self, *, may_be_empty: bool = False) -> None:
+        """Find out before anything is sent whether it is empty or too large, and how it begins.
+
+        Args:
+            may_be_empty: False refuses an empty one.
 
         Raises:
-            ConfigurationError: so it is.
+            ConfigurationError: it is empty or too large.
         """
-        if self.size is None:
-            self._first = await self._following()
-        if not (self._first if self.size is None else self.size):
-            raise ConfigurationError(
-                f"{self.name} is empty, and no empty file is taken (code 4300). Give one with a content{self.hint}."
-            )
         self._check_size(self.size or 0)
+        self._first = await self._following()
+        if not self._first and not may_be_empty:
+            raise ConfigurationError(
+                f"{self.name} is empty, and the clouds take no empty file (code 4300). Give one with a "
+                f"content{self.hint}. If your server takes it: Upload(…, check=False)."
+            )
 
     async def next(self) -> bytes:
         """Return the next piece; empty at the end.
@@ -392,7 +439,7 @@ class _FileReader(Reader):
 
     async def _following(self) -> bytes:
         # Not abandoned when cancelled: the thread would go on with a file that is closed by then.
-        return await anyio.to_thread.run_sync(self._from_file)
+        return await in_thread(self._from_file)
 
     def _from_file(self) -> bytes:
         left = _PIECE if self.size is None else self.size - self.position
@@ -424,8 +471,11 @@ class _FileReader(Reader):
         )
 
     async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened here; for what was only read that takes no time."""
         if self._state is not None:
-            # Closing what was only read takes no time.
             self._file.close()
 
 
@@ -468,12 +518,11 @@ class FormBody:
     """
 
     def __init__(self, fields: Sequence[tuple[str, str]], upload: Upload | None, rules: FileRules) -> None:
+        self._fields = fields
         self._upload = upload
         self._rules = rules
-        boundary = new_boundary()
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        file = None if upload is None else ("file", upload.name, upload.content_type)
-        self._head, self._tail = form_frame(boundary, fields, file)
+        self._boundary = new_boundary()
+        self.content_type = f"multipart/form-data; boundary={self._boundary}"
 
     @property
     def is_spent(self) -> bool:
@@ -487,11 +536,14 @@ class FormBody:
         Raises:
             ConfigurationError: the file cannot be sent.
         """
-        if self._upload is None:
-            yield FormReader(self._head, self._tail)
+        upload = self._upload
+        if upload is None:
+            yield FormReader(*form_frame(self._boundary, self._fields))
             return
-        async with self._upload.open(self._rules) as reader:
-            yield FormReader(self._head, self._tail, reader, self._upload.progress)
+        async with upload.open(self._rules) as reader:
+            # By now what had no name has one.
+            frame = form_frame(self._boundary, self._fields, ("file", upload.name, upload.content_type))
+            yield FormReader(*frame, reader, upload.progress)
 
 
 class FormReader:

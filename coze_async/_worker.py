@@ -11,7 +11,7 @@ import anyio.abc
 from taskiq import Context, TaskiqDepends
 from taskiq.receiver import Receiver
 
-from coze_async._batch import Outcome, ends_batch
+from coze_async._batch import Failed, Outcome, ends_batch
 from coze_async._broker import LEAVING, TASK, ChatBroker, plain
 from coze_async._client import AsyncCoze
 from coze_async._errors import ConfigurationError, CozeError
@@ -226,7 +226,7 @@ class Worker:
 
 def _failed(error: CozeError, *, attempts: int = 0) -> Outcome[ChatItem, ChatResult]:
     """Return what became of a question that was not asked here."""
-    return Outcome(0, ChatItem(), None, error, attempts, 0.0, 0.0)
+    return Failed(0, ChatItem(), None, error, attempts, 0.0, 0.0)
 
 
 def _not_stored(outcomes: Sequence[Outcome[ChatItem, ChatResult]], url: str) -> str:
@@ -242,7 +242,7 @@ def _not_stored(outcomes: Sequence[Outcome[ChatItem, ChatResult]], url: str) -> 
 
 def _named(outcome: Outcome[ChatItem, ChatResult]) -> str:
     """Return the ids of a chat, or why there is none."""
-    result = outcome.value if outcome.value is not None else getattr(outcome.error, "partial", None)
+    result = outcome.value if outcome.is_ok else getattr(outcome.error, "partial", None)
     chat: Chat | None = getattr(outcome.error, "chat", None) or getattr(result, "chat", None)
     if chat is None:
         return shortened(str(outcome.error), 200)

@@ -89,6 +89,10 @@ class WorkflowStream(EventStream[WorkflowEvent, WorkflowRun]):
         self._last = last
         return last
 
+    def _is_in_step(self) -> bool:
+        # An end without anything before it may be the surplus of another answer.
+        return bool(self._messages) or isinstance(self._last, WorkflowInterrupt)
+
     def _counts_heartbeats(self) -> bool:
         # They come while a node works.
         return True

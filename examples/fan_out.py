@@ -30,7 +30,7 @@ async def main() -> None:
     began = anyio.current_time()
     async with client() as coze, coze.chat.batch(items, bot_id=bot_id, limit=10) as outcomes:
         async for outcome in outcomes:
-            if outcome.value is None:
+            if outcome.error is not None:
                 print(f"{outcome.item.user_id}: {outcome.error}")
                 continue
             answers[outcome.item.user_id] = outcome.value.text

@@ -56,6 +56,9 @@ NEAREST = {
     "_token_endpoint": ("tests/test_oauth.py",),
     "_open_response": ("tests/test_stream.py",),
     "_chat_stream": ("tests/test_chat_stream.py", "tests/test_stream.py"),
+    "_limits_gates": ("tests/test_limits_gates.py", "tests/test_limits.py"),
+    "_limits": ("tests/test_limits.py", "tests/test_waits.py"),
+    "_batch": ("tests/test_batch.py", "tests/resources/test_batches.py"),
     "_workflow_stream": ("tests/test_stream.py", "tests/resources/test_workflows.py"),
 }
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateUsage=false
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union, get_args, get_origin
 
@@ -233,6 +234,12 @@ async def test_an_object_that_is_missing_is_a_decode_error_unless_some_servers_l
     for payload in payloads:
         if endpoint.optional:
             assert await answered(endpoint, payload) is None
+        elif "" in endpoint.payload or endpoint.blank:
+            # Some servers answer with the object itself.
+            with contextlib.suppress(DecodeError):
+                given = await answered(endpoint, payload)
+                assert type(given) is item_of(endpoint)
+                assert not given.model_dump(exclude_defaults=True, exclude={"code", "msg", "data"})
         elif endpoint.payload:
             with pytest.raises(DecodeError, match=r"no object under '.*\[logid log-1\]"):
                 await answered(endpoint, payload)

@@ -1,9 +1,12 @@
 """Fanning out: one outcome per item, bounded, in every interleaving, and nothing left behind. All in virtual time."""
 
 import asyncio
+import copy
+import dataclasses
 import gc
 import itertools
 import logging
+import pickle
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
@@ -36,6 +39,7 @@ from coze_async import (
     WorkflowRun,
     fan_out,
 )
+from coze_async._batch import Failed, Succeeded
 
 TOKENS = Usage(token_count=3, input_count=1, output_count=2)
 CHAT = Chat(id="9", conversation_id="7", usage=TOKENS)
@@ -177,6 +181,11 @@ async def test_outcomes_come_as_they_finish() -> None:
     outcomes = await collected(fan_out(work, range(3)))
     assert [outcome.index for outcome in outcomes] == [1, 2, 0]
     assert [outcome.is_ok for outcome in outcomes] == [False, True, True]
+
+
+async def test_a_batch_that_is_made_by_its_class_is_the_same() -> None:
+    outcomes = await collected(FanOut(Work((3.0, None), (1.0, None), (2.0, None)), range(3)))
+    assert [outcome.index for outcome in outcomes] == [1, 2, 0]
 
 
 async def test_in_order_the_first_lets_the_others_wait_up_to_a_bound() -> None:
@@ -623,7 +632,25 @@ async def test_an_outcome_tells_attempts_and_time_without_the_wait_for_a_turn() 
 
 
 def outcome(value: Any = None, error: Exception | None = None, attempts: int = 1) -> Outcome[int, Any]:
-    return Outcome(0, 0, value, error, attempts, 1.0, 0.0)
+    if error is not None:
+        return Failed(0, 0, None, error, attempts, 1.0, 0.0)
+    return Succeeded(0, 0, value, None, attempts, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("kept", [outcome("value"), outcome(error=ServerError("x"))], ids=["succeeded", "failed"])
+def test_an_outcome_is_one_of_two_kinds_and_can_be_shown_copied_and_pickled(kept: Outcome[int, Any]) -> None:
+    made: Any = Outcome
+    assert isinstance(kept, made)
+    assert type(made(0, 0, kept.value, kept.error, 1, 1.0, 0.0)) is type(kept)
+    assert type(made(0, 0, kept.value, error=kept.error, attempts=1, seconds=1.0, waited=0.0)) is type(kept)
+    assert made.__name__ == "Outcome"
+    came = "value='value'" if kept.error is None else "error=ServerError('x')"
+    assert repr(kept) == f"{type(kept).__name__}(0, item=0, {came}, seconds=1.0)"
+    again = pickle.loads(pickle.dumps(kept))
+    assert (type(again), again.value, repr(again)) == (type(kept), kept.value, repr(kept))
+    assert copy.copy(kept) == kept
+    assert dataclasses.replace(kept, index=3).index == 3
+    assert kept.is_ok is (kept.error is None)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from answering import Answers, event_stream
+from answering import Answers, answer, event_stream
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -210,3 +210,58 @@ async def test_tokens_of_the_web_page_are_counted() -> None:
     assert (result.text, result.status) == ("Hello", "completed")
     assert result.usage is not None
     assert (result.usage.input_count, result.usage.output_count) == (7, 11)
+
+
+# --- reasoning within answers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_reasoning_within_an_answer_is_moved_if_one_asks_for_it(inline: bool) -> None:
+    """Case A24: tags may be cut between pieces."""
+    pieces = ["<th", "ink>hm", "m</", "think>\n\nHel", "lo"]
+    whole = "".join(pieces)
+    events = [*(said("delta", piece) for piece in pieces), said("completed", whole), said("completed", "More", "m2")]
+    transport = Answers(event_stream("".join(events) + OVER))
+    coze = AsyncCoze("pat_x", transport=transport, inline_reasoning=inline)
+    stream = coze.with_options(user="u").chat.stream("Hi", bot_id="b", user_id="u")
+    texts = [text async for text in stream.text()]
+    result = await stream.result()
+    if inline:
+        assert "".join(texts) == result.text == "Hello\n\nMore"
+        assert result.reasoning == "hmm"
+        assert texts[0] == "Hel"
+    else:
+        assert "".join(texts) == result.text == f"{whole}\n\nMore"
+        assert result.reasoning == ""
+
+
+async def test_reasoning_of_a_polled_answer_is_moved_too() -> None:
+    listed = [{"id": "1", "role": "assistant", "type": "answer", "content": "<think>hm</think>Hi"}]
+    transport = Answers(
+        answer({"code": 0, "data": {"id": "9", "conversation_id": "7", "status": "completed"}}),
+        answer({"code": 0, "data": listed}),
+    )
+    coze = AsyncCoze("pat_x", transport=transport, inline_reasoning=True)
+    result = await coze.chat.create_and_poll("Hi", bot_id="b", user_id="u")
+    assert (result.text, result.reasoning) == ("Hi", "hm")
+
+
+@pytest.mark.parametrize(("client", "call", "moved"), [(True, False, False), (False, True, True), (True, None, True)])
+async def test_one_chat_may_be_read_otherwise_than_the_client_says(
+    client: bool, call: bool | None, moved: bool
+) -> None:
+    events = said("delta", "<think>hm</think>Hi") + OVER
+    listed = [{"id": "1", "role": "assistant", "type": "answer", "content": "<think>hm</think>Hi"}]
+    over = answer({"code": 0, "data": {"id": "9", "conversation_id": "7", "status": "completed"}})
+    transport = Answers(event_stream(events), event_stream(events), over, answer({"code": 0, "data": listed}))
+    coze = AsyncCoze("pat_x", transport=transport, inline_reasoning=client)
+    given: Any = {"bot_id": "b", "user_id": "u", "inline_reasoning": call}
+    results = [
+        await coze.chat.stream("Hi", **given).result(),
+        await coze.chat.ask("Hi", **given),
+        await coze.chat.create_and_poll("Hi", **given),
+    ]
+    assert [(result.text, result.reasoning) for result in results] == [
+        ("Hi", "hm") if moved else ("<think>hm</think>Hi", "")
+    ] * 3
+    assert all(b"inline" not in request.content for request in transport.requests)

@@ -1,7 +1,9 @@
 """The client: what it is made from, how long it lives, what its views share."""
 
+import copy
 import logging
 import os
+import pickle
 import socket
 import ssl
 import subprocess
@@ -13,7 +15,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from answering import Answers, chat, event_stream, refusal
+from answering import Answers, answer, chat, event_stream, refusal
 
 from coze_async import (
     COZE_CN_BASE_URL,
@@ -21,13 +23,16 @@ from coze_async import (
     AsyncCoze,
     Auth,
     ConfigurationError,
+    DecodeError,
     Exchange,
     Limiter,
     Limits,
     LocalLimiter,
+    NotFoundError,
     Rate,
     RequestTimeoutError,
     Retry,
+    ServerError,
     SessionAuth,
     Slot,
     Timeouts,
@@ -35,7 +40,7 @@ from coze_async import (
     TransportError,
 )
 from coze_async._wire import _auto  # pyright: ignore[reportPrivateUsage]
-from coze_async.emulator import Emulator
+from coze_async.emulator import Emulator, Script
 
 URL = "http://coze.example"
 STREAM = 'event:conversation.chat.created\ndata:{"id":"9","conversation_id":"7"}\n\nevent:done\ndata:"[DONE]"\n\n'
@@ -616,3 +621,159 @@ def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
         with pytest.raises(AttributeError, match="has no attribute 'Chatt'"):
             getattr(module, "Chatt")  # noqa: B009 - the name is one that no type checker lets through
         assert {"__all__", *module.__all__} <= {*dir(module)}
+
+
+# --- endpoints that the library does not know -------------------------------------------------------------------------
+
+
+async def test_an_unknown_endpoint_is_called_with_the_same_engine() -> None:
+    """Case B14."""
+    fresh = answer({"code": 0, "data": [1]}, headers={"x-tt-logid": "L1", "X-More": "1"})
+    transport = Answers(refusal(4013, "slow"), fresh)
+    async with AsyncCoze("pat_x", transport=transport, headers={"x-env": "boe"}) as coze:
+        given = await coze.request("post", "/v9/new", params={"a": [1, 2], "b": None, "c": "\u676d"}, json={"x": None})
+    assert (given.status, given.logid, given.json()) == (200, "L1", {"code": 0, "data": [1]})
+    assert given.headers["x-more"] == "1"
+    assert given.content.startswith(b"{")
+    assert "200" in repr(given)
+    assert [str(request.url.raw_path, "ascii") for request in transport.requests] == ["/v9/new?a=1&a=2&c=%E6%9D%AD"] * 2
+    request = transport.requests[-1]
+    assert (request.method, request.headers["authorization"], request.headers["x-env"]) == (
+        "POST",
+        "Bearer pat_x",
+        "boe",
+    )
+    assert transport.body() == {"x": None}
+
+
+async def test_an_unknown_endpoint_may_answer_with_anything_but_an_error() -> None:
+    page = answer(content=b"\x89PNG", headers={"content-type": "image/png"})
+    async with AsyncCoze("pat_x", transport=Answers(page)) as coze:
+        given = await coze.request("GET", "/v9/picture")
+        assert given.content == b"\x89PNG"
+        with pytest.raises(DecodeError, match=r"image/png.*is not JSON.*\.content"):
+            given.json()
+        with pytest.raises(ConfigurationError, match="must begin with a slash"):
+            await coze.request("GET", "https://elsewhere.example/v9")
+    async with AsyncCoze("pat_x", transport=Answers(refusal(4200, "no"))) as coze:
+        with pytest.raises(NotFoundError):
+            await coze.request("GET", "/v9/picture")
+
+
+async def test_only_what_is_safe_is_sent_again_to_an_unknown_endpoint() -> None:
+    down = answer({"code": 5000, "msg": "down"}, status=503)
+    for method, safe, times in (("GET", False, 3), ("POST", False, 1), ("POST", True, 3)):
+        transport = Answers(down)
+        async with AsyncCoze("pat_x", transport=transport) as coze:
+            with pytest.raises(ServerError):
+                await coze.request(method, "/v9/new", safe=safe, timeouts=Timeouts(total=60.0))
+        assert len(transport.requests) == times
+
+
+async def test_a_result_names_the_log_id_of_its_response() -> None:
+    """Case B13."""
+    headers = {"x-tt-logid": "L7"}
+    listed = answer({"code": 0, "data": [{"id": "1", "role": "assistant", "type": "answer"}]}, headers=headers)
+    transport = Answers(chat(status="completed"), listed)
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        first = await coze.chat.retrieve(conversation_id="7", chat_id="9")
+        messages = await coze.chat.messages.list(conversation_id="7", chat_id="9")
+    assert first.logid is None
+    assert [message.logid for message in messages] == ["L7"]
+    # It belongs to the response, and not to the data.
+    assert "logid" not in messages[0].model_dump()
+    assert "logid" not in repr(messages[0])
+
+
+# --- arguments that cannot be right, copies, representations ----------------------------------------------------------
+
+
+async def test_a_wrong_argument_is_refused_by_its_name_when_the_client_is_made() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    make: Any = AsyncCoze
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"base_url": 123}, "base_url is a int"),
+        ({"transport": 3}, "transport is a int"),
+        ({"transport": httpx.AsyncHTTPTransport}, "transport is a type"),
+        ({"observe": 3}, "observe is a int"),
+        ({"http_client": 3}, "http_client is a int"),
+        ({"auth": lambda: "pat_x"}, r"auth is a function that returns a text: make it `async def`"),
+        ({"auth": 3}, "auth is a int"),
+        ({"timeouts": 3.0}, "timeouts is a float"),
+        ({"retry": 3}, "retry is a int"),
+        ({"limits": 3}, "limits is a int"),
+        ({"headers": ["x"]}, "headers is a list"),
+        ({"headers": {"X-Number": 3}}, "headers: 'X-Number' is a str with a int"),
+        ({"headers": {"X Blank": "3"}}, "headers: 'X Blank' is an invalid name"),
+        ({"headers": {"X-Line": "secret\r\nX: y"}}, "headers: the value of 'X-Line' has a character"),
+    ]
+    for given, says in wrong:
+        with pytest.raises(ConfigurationError, match=says) as caught:
+            make(**{"auth": "pat_x", **given})
+        assert "secret" not in str(caught.value)
+    with httpx.Client() as client, pytest.raises(ConfigurationError, match="http_client is a Client: give an AsyncCl"):
+        AsyncCoze("pat_x", http_client=client)
+    coze: Any = AsyncCoze("pat_x", transport=transport)
+    for given, says in (({"timeouts": 3}, "timeouts is a int"), ({"retry": 3}, "retry"), ({"user": 3}, "user")):
+        with pytest.raises(ConfigurationError, match=says):
+            coze.with_options(**given)
+    with pytest.raises(ConfigurationError, match=r"\['content'\] is a str, .* half of a surrogate pair"):
+        coze.chat.stream("half \ud83d", bot_id="5", user_id="u")
+
+
+async def test_a_function_that_returns_a_coroutine_is_a_login() -> None:
+    began: list[str] = []
+
+    async def token(user: str) -> str:
+        began.append(user)
+        return "pat_x"
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"code": 0, "data": {"user_id": "7"}}))
+    coze = AsyncCoze(lambda: token("u"), transport=transport)
+    assert began == []
+    assert (await coze.users.me()).user_id == "7"
+    assert began == ["u"]
+
+
+async def test_what_holds_connections_or_a_credential_is_neither_copied_nor_pickled() -> None:
+    coze = AsyncCoze("pat_secret", transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+    stream = coze.chat.stream("hi", bot_id="5", user_id="u")
+    for held, says in (
+        (coze, "AsyncCoze cannot be copied or pickled. Make one client in each process"),
+        (coze.with_options(user="u"), "AsyncCoze cannot"),
+        (coze.chat, "ChatResource cannot"),
+        (stream, "ChatStream cannot be copied or pickled. Keep what `await stream.result"),
+        (TokenAuth("pat_secret"), "TokenAuth cannot be copied or pickled. Log in anew"),
+        (SessionAuth("key_secret"), "SessionAuth cannot"),
+        (LocalLimiter(), "LocalLimiter cannot be copied or pickled. Give the same one"),
+    ):
+        for spread in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match=says) as caught:
+                spread(held)
+            assert "secret" not in str(caught.value)
+
+
+async def test_representations_are_one_short_line_without_addresses() -> None:
+    emulator = Emulator()
+    emulator.bot("5", Script("word " * 300))
+    async with AsyncCoze("pat_x", base_url=emulator.url, transport=emulator.transport()) as coze:
+        stream = coze.chat.stream("hi", bot_id="5", user_id="u")
+        assert repr(stream) == "ChatStream(new)"
+        result = await stream.result()
+        run = await coze.workflows.run(workflow_id="w")
+        async with coze.chat.batch(["hi"], bot_id="5", user_id="u") as outcomes:
+            outcome = await anext(aiter(outcomes))
+        shown: list[Any] = [
+            coze, coze.chat, stream, result, result.chat, result.messages[0], run, outcome,
+            coze.conversations.list(bot_id="5"), await coze.conversations.list(bot_id="5").first(),
+        ]  # fmt: skip
+    for one in shown:
+        text = repr(one)
+        assert text.startswith(f"{type(one).__name__}("), text
+        assert len(text) < 400
+        assert "\n" not in text
+        assert " at 0x" not in text
+    assert repr(stream).startswith(f"ChatStream(finished, chat_id='{stream.chat_id}', conversation_id=")
+    assert repr(result).startswith("ChatResult('word word word")
+    # What a notebook asks for.
+    assert result._repr_markdown_().startswith("word word")  # pyright: ignore[reportPrivateUsage]

@@ -1,6 +1,8 @@
 """Settings: what is refused before anything is sent, and what the environment says."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from answering import Answers, chat
@@ -14,6 +16,7 @@ from coze_async import (
     ConfigurationError,
     Limits,
     Polling,
+    Rate,
     Retry,
     Timeouts,
 )
@@ -160,7 +163,7 @@ def test_the_signature_of_the_client_shows_the_defaults() -> None:
     defaults = {name: parameter.default for name, parameter in inspect.signature(AsyncCoze).parameters.items()}
     assert list(defaults) == [
         "auth", "base_url", "timeouts", "retry", "limits", "limiter", "http_client", "transport", "headers", "observe",
-        "max_body",
+        "inline_reasoning", "max_body",
     ]  # fmt: skip
     assert (defaults["timeouts"], defaults["retry"], defaults["limits"]) == (Timeouts(), Retry(), Limits())
 
@@ -196,3 +199,33 @@ def test_a_client_takes_a_transport_or_a_client_of_httpx_and_not_both() -> None:
 
     with pytest.raises(ConfigurationError, match="Give http_client or transport, not both"):
         AsyncCoze("pat_x", transport=Answers(chat()), http_client=httpx.AsyncClient())
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Timeouts(connect=wrong("5")), "Timeouts.connect is '5'"),
+        (lambda: Timeouts(total=True), "Timeouts.total is True"),
+        (lambda: Timeouts(idle=float("nan")), "Timeouts.idle is nan"),
+        (lambda: Polling(interval=wrong("1")), "Polling.interval is '1': give a number"),
+        (lambda: Polling(timeout=wrong("1")), "Polling.timeout is '1': give a number"),
+        (lambda: Polling(factor=wrong(None)), "Polling.factor is None: give a number"),
+        (lambda: Retry(attempts=wrong("3")), "Retry.attempts is '3': give a whole number"),
+        (lambda: Retry(attempts=wrong(1.5)), "Retry.attempts is 1.5: give a whole number"),
+        (lambda: Retry(initial=wrong(None)), "Retry.initial is None: give a number"),
+        (lambda: Rate(wrong("1"), 2), r"Rate\(limit='1'"),
+        (lambda: Rate(1, wrong("2")), r"Rate\(limit=1, period='2'"),
+        (lambda: Rate(1, 2, guard=wrong("2")), "guard='2'"),
+        (lambda: Rate(True, 2), r"Rate\(limit=True"),
+        (lambda: Limits(chat=wrong(60)), "Limits.chat is 60: give a Rate"),
+        (lambda: Limits(account=True), "Limits.account is True"),
+        (lambda: Limits(chats_at_once=wrong("3")), "Limits.chats_at_once is '3'"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_refused_by_its_name(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        make()
+
+
+def wrong(value: Any) -> Any:
+    return value

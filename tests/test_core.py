@@ -103,9 +103,19 @@ async def test_a_base_url_keeps_its_path() -> None:
 
 @pytest.mark.parametrize("headers", [{"X-Team": "蓝"}, {"X-Téam": "blue"}])
 async def test_a_header_that_http_cannot_carry_is_found_before_anything_is_sent(headers: dict[str, str]) -> None:
-    coze, transport = coze_with(chat(), headers=headers)
-    with pytest.raises(ConfigurationError, match="cannot be sent"):
-        await create(coze)
+    with pytest.raises(ConfigurationError, match="headers: "):
+        coze_with(chat(), headers=headers)
+
+
+@pytest.mark.parametrize("token", ["pat_蓝", "pat_a\r\nX-B: 2"])
+async def test_a_token_that_http_cannot_carry_is_found_before_anything_is_sent(token: str) -> None:
+    async def auth() -> str:
+        return token
+
+    transport = Answers(chat())
+    with pytest.raises(ConfigurationError) as caught:
+        await create(AsyncCoze(auth, base_url=URL, transport=transport))
+    assert token not in str(caught.value)
     assert transport.requests == []
 
 

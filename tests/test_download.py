@@ -432,3 +432,12 @@ async def test_a_body_is_an_async_iterator_of_bytes() -> None:
     async with coze, await speech(coze) as download:
         pieces: AsyncIterator[bytes] = aiter(download)
         assert await anext(pieces) == b"ID3"
+
+
+async def test_a_slow_reader_does_not_get_a_file_after_its_time() -> None:
+    coze, _ = speaking(timeouts=Timeouts(total=5.0))
+    download = await coze.audio.speech.create(input="Hi", voice_id="1")
+    assert await anext(download) == b"ID3"
+    await anyio.sleep(6.0)
+    with pytest.raises(RequestTimeoutError, match=rf"within 5 s \(Timeouts.total\), after 3 of {SIZE} bytes"):
+        await anext(download)

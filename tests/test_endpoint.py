@@ -5,7 +5,7 @@
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
 
+import anyio
 import httpx
 import pytest
 from answering import Answers, answer, refusal
@@ -30,8 +31,11 @@ from coze_async import (
     Limits,
     Message,
     MessageObject,
+    Polling,
+    RequestTimeoutError,
     Retry,
     SessionAuth,
+    Timeouts,
     models,
     resources,
 )
@@ -84,7 +88,7 @@ def values_for(annotation: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if Upload in arguments and NoneType not in arguments:
         # A type that every form takes.
-        return st.builds(Upload, st.binary(min_size=1, max_size=50), name=st.just("a.wav"))
+        return st.builds(Upload, st.binary(min_size=1, max_size=50), name=st.just("a.wav"), check=st.just(False))
     if origin in (Union, UnionType):
         kinds = [kind for kind in arguments if kind is not NoneType]
         return st.none() | values_for(kinds[0] if len(kinds) == 1 else Union[tuple(kinds)])  # noqa: UP007 - of a list
@@ -159,6 +163,11 @@ def text_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def trimmed(ids: Any) -> Any:
+    """Return an id, or a list of ids, as it has to be sent."""
+    return ids.strip() if isinstance(ids, str) else [text.strip() for text in ids]
+
+
 def expected_request(endpoint: Endpoint, arguments: Mapping[str, Any]) -> tuple[str, list[str], dict[str, str], Any]:
     """Return what must be sent: method, segments of the path, query, body. Written from the documented facts."""
     facts = DOCUMENTED[endpoint.name]
@@ -168,6 +177,8 @@ def expected_request(endpoint: Endpoint, arguments: Mapping[str, Any]) -> tuple[
         if parameter.default not in (None, inspect.Parameter.empty)
     }
     sent = {name: value for name, value in {**defaults, **arguments}.items() if value is not None}
+    # An id is sent without the blanks around it.
+    sent |= {name: trimmed(sent[name]) for name in endpoint._ids & sent.keys()}
     segments = [
         text_of(sent[segment[1:-1]]) if segment.startswith("{") else segment for segment in facts["route"].split("/")
     ]
@@ -343,12 +354,13 @@ async def test_a_declared_method_looks_as_it_was_written_and_names_its_source(en
         declared = method_of(coze, endpoint)
     parameters = inspect.signature(declared).parameters.values()
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
-    assert [parameter.name for parameter in parameters] == list(endpoint.places)
+    named = [*endpoint.places, "timeouts"]
+    assert [parameter.name for parameter in parameters] == named
     text = inspect.getdoc(declared) or ""
     assert "Source: " in text
     # What it says of parameters, it says of those that there are.
     described = re.findall(r"^    (\w+): ", text.partition("Args:")[2].partition("Raises:")[0], re.MULTILINE)
-    assert described in ([], list(endpoint.places))
+    assert described in ([], named)
     assert getattr(declared, "endpoint", None) is endpoint
 
 
@@ -366,7 +378,7 @@ async def test_documents_are_called_by_their_older_name_too() -> None:
             assert "Source: " in (inspect.getdoc(getattr(coze.knowledge.documents, method)) or "")
 
 
-async def test_an_unknown_or_missing_argument_is_a_type_error_in_pythons_own_words() -> None:
+async def test_an_unknown_or_missing_argument_is_a_type_error_that_names_it() -> None:
     async with client(Answers(refusal(4000))) as coze:
         with pytest.raises(TypeError, match=r"missing a required .*'chat_id'"):
             await coze.chat.retrieve(conversation_id="7")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -395,6 +407,171 @@ async def test_the_limits_of_a_chat_are_its_users_and_of_all_else_those_of_the_v
         ("/v3/chat", "end user"),
         ("/v1/bots/5", "view"),
     ]
+
+
+# --- ids ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in ALL if endpoint._ids], ids=lambda one: one.name)
+async def test_every_id_may_be_a_number_and_have_blanks_around_it(endpoint: Endpoint) -> None:
+    sent: list[tuple[bytes, Any]] = []
+    for one, several in ((7401, [7401, "7402"]), (" 7401\n", ("7401 ", 7402)), ("7401", ["7401", "7402"])):
+        arguments: dict[str, Any] = {name: values_of(endpoint, name) for name in endpoint.required}
+        for name in endpoint._ids:
+            is_list = "Sequence" in str(endpoint.signature.parameters[name].annotation)
+            arguments[name] = several if is_list else one
+        request = endpoint.request(arguments)
+        body: Any = json.loads(request.body) if isinstance(request.body, bytes) else None
+        sent.append((f"{request.path}?{request.query}".encode(), body))
+        assert request.user == ("7401" if endpoint.starts_chat and "user_id" in endpoint._ids else None)
+    assert sent[0] == sent[1] == sent[2]
+    assert endpoint.form or b"7401" in sent[0][0] or "'7401'" in str(sent[0][1])
+
+
+def values_of(endpoint: Endpoint, name: str) -> Any:
+    """Return some value for an argument that is no id."""
+    annotation = str(endpoint.signature.parameters[name].annotation)
+    if "Upload" in annotation:
+        return Upload(b"RIFF", name="a.wav")
+    return [] if "Sequence" in annotation else {} if "Mapping" in annotation else 1 if "int" in annotation else "x"
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in ALL if endpoint._ids], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("value", "says"), [("", "is ''"), (" \t", "is ' "), (True, "is a bool"), (7.4e18, "is a float")]
+)
+async def test_what_is_no_id_is_refused_by_function_and_argument(endpoint: Endpoint, value: Any, says: str) -> None:
+    for name in endpoint._ids:
+        arguments: dict[str, Any] = {other: values_of(endpoint, other) for other in endpoint.required}
+        is_list = "Sequence" in str(endpoint.signature.parameters[name].annotation)
+        arguments[name] = [value] if is_list else value
+        with pytest.raises(ConfigurationError, match=rf"{endpoint.function}\(\): {name} {says}"):
+            endpoint.request(arguments)
+
+
+async def test_a_number_and_its_text_are_one_user_and_one_conversation() -> None:
+    transport = Answers(refusal(4000))
+    users: list[str | None] = []
+    coze = AsyncCoze("pat_x", transport=transport, observe=lambda exchange: users.append(exchange.user))
+    for user, conversation in ((7, 9), ("7 ", " 9")):
+        ids: Any = {"bot_id": 5, "user_id": user, "conversation_id": conversation}
+        for ask in (coze.chat.ask, coze.chat.create, coze.chat.create_and_poll):
+            with pytest.raises(BadRequestError):
+                await ask("hi", **ids)
+    assert users == ["7"] * 6
+    assert {request.url.params["conversation_id"] for request in transport.requests} == {"9"}
+    assert {(body_of(request)["bot_id"], body_of(request)["user_id"]) for request in transport.requests} == {("5", "7")}
+
+
+# --- arguments that are not known, and time-outs for one call ---------------------------------------------------------
+
+
+async def begun(called: Any, *message: str, **arguments: Any) -> None:
+    """Call, and await what comes of it, as either may raise."""
+    await called(*message, **arguments)
+
+
+async def test_an_unknown_argument_names_the_function_and_what_to_do() -> None:
+    coze: Any = AsyncCoze("pat_x", transport=Answers(refusal(4000)))
+    who = {"bot_id": "5", "user_id": "u", "timeout": 3}
+    advice = r"\.\s.*timeouts=Timeouts\(total=…\).*with_options"
+    for name in ("stream", "ask", "create", "create_and_poll", "batch"):
+        with pytest.raises(TypeError, match=rf"^chat\.{name}\(\) got an unexpected keyword argument 'timeout'{advice}"):
+            await begun(getattr(coze.chat, name), "hi", **who)
+    for called, named in (
+        (coze.chat.messages.list, r"chat\.messages\.list"),
+        (coze.conversations.messages.list, r"conversations\.messages\.list"),
+        (coze.api_apps.events.delete, r"api_apps\.events\.delete"),
+        (coze.workflows.run, r"workflows\.run"),
+        (coze.workflows.stream, r"workflows\.stream"),
+        (coze.audio.speech.create, r"audio\.speech\.create"),
+    ):
+        with pytest.raises(
+            TypeError, match=rf"^{named}\(\) got an unexpected keyword argument 'request_timeout'{advice}"
+        ):
+            await begun(called, request_timeout=3)
+    with pytest.raises(TypeError, match=r"'extra_headers'.*with_options.headers="):
+        await coze.bots.retrieve(bot_id="5", extra_headers={})
+    with pytest.raises(TypeError, match=r"'botid'. Did you mean 'bot_id'"):
+        await coze.bots.retrieve(botid="5")
+
+
+async def test_every_group_says_where_a_client_has_it() -> None:
+    """A document has two places; its errors name the newer one."""
+    coze = AsyncCoze("pat_x", transport=Answers(refusal(4000)))
+    for endpoint in ALL:
+        place, _, method = endpoint.function.rpartition(".")
+        found: Any = coze
+        for name in place.split("."):
+            found = getattr(found, name)
+        assert getattr(method_of(coze, endpoint), "endpoint", None) is endpoint
+        assert type(found).__name__ == endpoint.name.partition(".")[0]
+        assert endpoint.name.rpartition(".")[2].removeprefix("_") == method
+
+
+class Never(httpx.AsyncBaseTransport):
+    """Takes every request and never answers."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.name)
+async def test_every_call_takes_time_outs_of_its_own(endpoint: Endpoint) -> None:
+    arguments: dict[str, Any] = {name: values_of(endpoint, name) for name in endpoint.required}
+    async with client(Never(), session=endpoint.session) as coze:
+        before = anyio.current_time()
+        with pytest.raises(RequestTimeoutError, match=r"Timeouts\.total"):
+            await call(coze, endpoint, {**arguments, "timeouts": Timeouts(total=7.0)})
+        assert anyio.current_time() - before == pytest.approx(7)
+
+
+async def test_the_methods_beside_the_declarations_take_time_outs_too() -> None:
+    async with client(Never()) as coze:
+        timeouts = Timeouts(total=7.0)
+        who: Any = {"bot_id": "5", "user_id": "u"}
+
+        async def batch(method: Any, items: Any, **more: Any) -> None:
+            async with method(items, timeouts=timeouts, **more) as outcomes:
+                async for outcome in outcomes:
+                    outcome.unwrap()
+
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda: coze.chat.stream("hi", **who, timeouts=timeouts).result(),
+            lambda: coze.chat.ask("hi", **who, timeouts=timeouts),
+            lambda: coze.chat.create("hi", **who, timeouts=timeouts),
+            lambda: coze.chat.create_and_poll("hi", **who, timeouts=timeouts),
+            lambda: batch(coze.chat.batch, ["hi"], **who),
+            lambda: batch(coze.chat.batch, ["hi"], **who, polling=Polling()),
+            lambda: coze.workflows.chat("hi", workflow_id="1", bot_id="5", timeouts=timeouts).result(),
+            lambda: coze.workflows.run_and_poll(workflow_id="1", timeouts=timeouts),
+            lambda: batch(coze.workflows.batch, [{}], workflow_id="1"),
+            lambda: coze.files.upload(b"x", name="a.pdf", timeouts=timeouts),
+            lambda: coze.limits.learn(timeouts=timeouts),
+        ]
+        for one in calls:
+            before = anyio.current_time()
+            with pytest.raises(RequestTimeoutError, match=r"Timeouts\.total"):
+                await one()
+            assert anyio.current_time() - before == pytest.approx(7)
+    async with client(Never(), session=True) as coze:
+        runs: list[Callable[[], Awaitable[Any]]] = [
+            lambda: coze.studio.agent_run("hi", bot_id="5", conversation_id="7", timeouts=timeouts),
+            lambda: coze.studio.agent_run_stream("hi", bot_id="5", conversation_id="7", timeouts=timeouts).result(),
+        ]
+        for run in runs:
+            with pytest.raises(RequestTimeoutError, match=r"Timeouts\.total"):
+                await run()
+
+
+async def test_time_outs_that_are_none_are_refused() -> None:
+    async with client(Answers(refusal(4000))) as coze:
+        seconds: Any = 3
+        with pytest.raises(ConfigurationError, match=r"timeouts is 3: give Timeouts, such as Timeouts\(total=30.0\)"):
+            await coze.bots.retrieve(bot_id="5", timeouts=seconds)
+        with pytest.raises(ConfigurationError, match="timeouts is 3"):
+            coze.chat.stream("hi", bot_id="5", user_id="u", timeouts=seconds)
 
 
 # --- declarations of ones own ----------------------------------------------------------------------------------------
@@ -632,7 +809,7 @@ def test_what_the_documentation_points_to_exists() -> None:
 async def test_a_part_of_the_path_that_would_name_another_route_is_refused(value: Any) -> None:
     transport = Answers(refusal(4000))
     async with client(transport) as coze:
-        with pytest.raises(ConfigurationError, match=re.escape(f"BotsResource.retrieve: bot_id is {value!r}")):
+        with pytest.raises(ConfigurationError, match=re.escape(f"bot_id is {value!r}")):
             await coze.bots.retrieve(bot_id=value)
     assert transport.requests == []
 
@@ -640,8 +817,8 @@ async def test_a_part_of_the_path_that_would_name_another_route_is_refused(value
 @pytest.mark.parametrize("value", [{"a": 1}, Circle(), b"x"])
 async def test_a_query_takes_no_structures(value: Any) -> None:
     async with client(Answers(refusal(4000))) as coze:
-        with pytest.raises(ConfigurationError, match=f"chat_id is a {type(value).__name__}; a query takes texts"):
-            await coze.chat.retrieve(conversation_id="7", chat_id=value)
+        with pytest.raises(ConfigurationError, match=f"keyword is a {type(value).__name__}; a query takes texts"):
+            await coze.datasets.images.list(dataset_id="7", keyword=value).first()
 
 
 async def test_half_of_a_surrogate_pair_in_path_or_query_is_refused_by_its_place() -> None:

@@ -6,6 +6,8 @@ import json
 import logging
 import pickle
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -370,7 +372,7 @@ async def test_a_token_that_a_server_echoes_is_in_no_error(token: str, caplog: p
     caplog.set_level(logging.DEBUG)
     secret = token.removeprefix("Bearer ")
     coze = AsyncCoze(token, transport=httpx.MockTransport(echoing), retry=Retry(attempts=2, initial=0.0))
-    ids = {"conversation_id": "7", "chat_id": "9"}
+    ids: dict[str, Any] = {"conversation_id": "7", "chat_id": "9"}
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: coze.chat.ask("hi", bot_id="5", user_id="u"),
         lambda: coze.chat.cancel(**ids),
@@ -635,3 +637,16 @@ def test_words_of_a_server_are_searched_in_linear_time() -> None:
         began = time.perf_counter()
         api_error("POST /v3/chat", code=500, msg=text)
         assert time.perf_counter() - began < 1.0
+
+
+def test_public_classes_are_shown_by_the_names_that_they_are_imported_by() -> None:
+    """Case B12. What is in `models` keeps the module that the types of its fields are in."""
+    classes = [kind for name in coze_async.__all__ if isinstance(kind := getattr(coze_async, name), type)]
+    assert {kind.__module__ for kind in classes if ".models." not in kind.__module__} == {"coze_async"}
+    assert f"{RateLimitError}" == "<class 'coze_async.RateLimitError'>"
+
+
+def test_a_traceback_shows_an_error_by_its_public_name_before_anybody_imports_it() -> None:
+    program = "from coze_async import _errors; raise _errors.ClosedError('x')"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "\ncoze_async.ClosedError: x" in ran.stderr

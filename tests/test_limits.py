@@ -5,6 +5,7 @@
 import contextlib
 import dataclasses
 import gc
+import logging
 import math
 import tracemalloc
 from collections import defaultdict
@@ -421,11 +422,94 @@ async def test_idle_users_are_forgotten() -> None:
         await limiter.turn("chat", f"early {number}")
     assert len(limiter._lanes) == 500
     await anyio.sleep(EXACT.window + 1)
-    # Each newcomer looks at two of those who were looked at longest ago: more go than come.
-    for number in range(251):
-        await limiter.turn("chat", f"late {number}")
+    # One who comes is enough.
+    await limiter.turn("chat", "late")
+    assert [user for _, user in limiter._lanes] == ["late"]
+
+
+async def test_the_memory_of_idle_users_is_given_back_also_of_those_who_had_to_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # What is logged would be kept too.
+    caplog.set_level(logging.CRITICAL, "coze_async")
+    limiter = LocalLimiter(limits(chat=Rate(2, 10.0, guard=0.0), chats_at_once=1, account_at_once=500))
+
+    async def use(user: str) -> None:
+        await limiter.turn("chat", user)
+        (await limiter.slot(user)).release()
+
+    async def use_at_once(users: Sequence[str]) -> None:
+        async with anyio.create_task_group() as group:
+            for user in users:
+                group.start_soon(use, user)
+
+    async def others(name: str) -> None:
+        for number in range(50):
+            await use(f"{name} {number}")
+
+    # What the event loop and the limiter keep in any case.
+    await use_at_once([f"first {number % 50}" for number in range(200)])
+    await anyio.sleep(3600)
+    await others("later")
+    await anyio.sleep(3600)
+    await others("other")
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(20_000):
+        await use(f"early {number}")
+    # Each of these asks four times, and has to wait for two of its turns.
+    await use_at_once([f"early {number % 50}" for number in range(200)])
+    full = tracemalloc.get_traced_memory()[0] - before
+    await anyio.sleep(3600)
+    await others("other")
+    gc.collect()
+    left = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
     assert not [user for _, user in limiter._lanes if user.startswith("early")]
-    assert len(limiter._lanes) == 251
+    assert full > 4_000_000
+    assert left < 100_000
+    assert not limiter._places
+
+
+async def test_no_sweep_takes_long() -> None:
+    limiter = LocalLimiter(limits(chat=EXACT))
+    for number in range(5000):
+        await limiter.turn("chat", f"early {number}")
+    await anyio.sleep(EXACT.window + 1)
+    left: list[int] = []
+    for number in range(4):
+        await limiter.turn("chat", f"late {number}")
+        left.append(len(limiter._lanes))
+    # Two thousand at once.
+    assert left == [3001, 1002, 3, 4]
+
+
+async def test_users_who_are_held_back_do_not_keep_the_others_from_being_forgotten() -> None:
+    limiter = LocalLimiter(limits(chat=EXACT))
+    limiter.push_back("chat", "held back", 3600.0)
+    for number in range(100):
+        await limiter.turn("chat", f"early {number}")
+    await anyio.sleep(EXACT.window + 1)
+    await limiter.turn("chat", "late")
+    assert {user for _, user in limiter._lanes} == {"held back", "late"}
+
+
+async def test_a_user_who_has_waited_counts_as_one_who_waits_no_more() -> None:
+    """Otherwise the lane would never be forgotten, and all later turns would take the long way."""
+    limiter = LocalLimiter(limits(chat=Rate(1, 10.0, guard=0.0)))
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(limiter.turn, "chat", "u")
+        await anyio.sleep(1)
+        assert limiter._lanes["chat", "u"].waiting == 2
+        with anyio.move_on_after(1):
+            await limiter.turn("chat", "u")
+        assert limiter._lanes["chat", "u"].waiting == 2
+    lane = limiter._lanes["chat", "u"]
+    assert (lane.waiting, lane.line) == (0, None)
+    assert not lane.is_idle(anyio.current_time())
+    assert lane.is_idle(anyio.current_time() + 10.0)
 
 
 @pytest.mark.parametrize("begins", [5_000.0, 900_000.0])

@@ -195,3 +195,55 @@ def test_a_line_is_left_once_and_not_while_somebody_waits() -> None:
     assert gates.leave_line() is not None
     assert gates.leave_line() is None
     assert not gates.has_deserted
+
+
+def test_who_has_to_wait_is_told_before_which_gate() -> None:
+    process = Process({**dict.fromkeys((*LANES, *PLACES), 2), "account": 1})
+    told: list[tuple[int, str]] = []
+    asks = [Ask([process.gate(name) for name in ("user a", "account")], is_turn=True) for _ in range(3)]
+    for number, ask in enumerate(asks):
+        ask.on_wait = lambda gate, number=number: told.append((number, gate.key))
+        process.asked.append(ask)
+        process.gates.submit(ask)
+    # The first may ask, the second stands before the account, the third before its user.
+    assert told == [(1, "account"), (2, "user a")]
+    assert [ask.has_waited for ask in asks] == [False, True, True]
+
+
+def test_a_gate_does_not_open_before_its_time() -> None:
+    process = Process({**dict.fromkeys((*LANES, *PLACES), 9), "account": 1})
+    for _ in range(2):
+        process.ask(("account",))
+    process.send()
+    process.receive()
+    assert [ask.event.is_set() for ask in process.asked] == [True, False]
+    assert process.gates.open_due(WINDOW - 0.001) == WINDOW
+    assert not process.gates.has_ready
+    assert process.gates.open_due(WINDOW) == float("inf")
+    assert process.gates.has_ready
+
+
+def test_what_was_not_asked_after_all_is_asked_again_unless_who_asked_has_left() -> None:
+    process = Process({**dict.fromkeys((*LANES, *PLACES), 9), "account": 2})
+    for _ in range(3):
+        process.ask(("account",))
+    stays, leaves, waits = process.asked
+    taken = process.gates.take(9)
+    assert taken == [stays, leaves]
+    process.gates.withdraw(leaves)
+    assert waits.position == 0
+    process.gates.put_back(taken)
+    # What the one has left goes to the next.
+    assert process.gates.take(9) == [stays, waits]
+    process.gates.put_back([stays, waits])
+    # A question that was put back can be withdrawn as one that was never asked.
+    process.gates.withdraw(stays)
+    assert process.gate("account").asks == 1
+    assert process.gates.take(9) == [waits]
+    process.gates.put_back([waits])
+    process.gates.withdraw(waits)
+    assert not process.gates.known
+
+
+def test_places_have_no_window() -> None:
+    assert (Place("chats", ("", ""), 1).window, Gate("turns", ("", "", ""), 1, 5.0).window) == (0.0, 5.0)

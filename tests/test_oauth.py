@@ -526,12 +526,18 @@ async def test_a_token_that_cannot_be_replaced_early_is_used_on_and_the_next_try
         assert await said(coze)
 
 
-async def test_a_refusal_is_not_hidden_by_a_token_that_still_holds() -> None:
+async def test_a_token_that_still_holds_is_used_on_after_a_refusal_which_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A batch must not end before its token does."""
     emulator = Emulator()
     async with chatting(OAuthAuth("app", issued(emulator)), emulator) as coze:
         await said(coze)
         await anyio.sleep(875)
-        emulator.fail(Refuse(400, 4000, "no"), on=TOKEN)
+        emulator.fail(Refuse(400, 4000, "no"), on=TOKEN, times=None)
+        assert await said(coze)
+        assert "it is used until its end: POST /api/permission/oauth2/token was refused" in caplog.text
+        await anyio.sleep(30)
         with pytest.raises(BadRequestError):
             await said(coze)
 

@@ -2,20 +2,24 @@
 
 # pyright: reportPrivateUsage=false
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from math import ceil
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
 from answering import Answers, answer, refusal
-from hypothesis import given, settings
+from calling import method_of
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from coze_async import AsyncCoze, BadRequestError, ConfigurationError, DecodeError, Limits, Rate, Retry, ServerError
+from coze_async._endpoint import Endpoint
 from coze_async._pages import ByCursor, ByLastId, ByNumber, Fetched, Page, Pages, PageStyle, as_count
+from coze_async.resources import all_endpoints
 
 # How each style of server is asked, and how it answers; the keys are those of bots.list_v1, workflows.versions.list and
 # conversations.messages.list.
@@ -499,3 +503,218 @@ async def test_each_page_waits_for_its_turn() -> None:
         view = coze.with_options(user="u")
         assert len([bot async for bot in view.bots.list(workspace_id="7", page_size=1)]) == 3
     assert transport.gaps == pytest.approx([60.0, 60.0])
+
+
+# --- messages: two servers, either id, either order -------------------------------------------------------------------
+
+
+class Messages(httpx.AsyncBaseTransport):
+    """Lists messages, each later than the one before, as a cloud does or as Coze Studio.
+
+    The clouds list in one order, and a page before an id is the one that ends there (coze.cn page list_message). Coze
+    Studio knows no order, hands a page before an id out oldest first, and looks at `after_id` only without `before_id`
+    (recordings of 4f786d6 and of Coze Plus fb00b21, which does the same).
+
+    Args:
+        ids: Of all messages, the oldest first.
+        is_studio: Which of the two.
+    """
+
+    def __init__(self, ids: list[str], *, is_studio: bool) -> None:
+        self._ids = ids
+        self._is_studio = is_studio
+        self.asked: list[dict[str, Any]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        self.asked.append(asked)
+        page, more = self._studio(**asked) if self._is_studio else self._cloud(**asked)
+        ends = (page[0], page[-1]) if page else ("0", "0")
+        data = [{"id": found, "role": "user"} for found in page]
+        whole = {"code": 0, "msg": "", "data": data, "has_more": more, "first_id": ends[0], "last_id": ends[1]}
+        return httpx.Response(200, json=whole)
+
+    def _cloud(
+        self, limit: int, order: str = "desc", before_id: str | None = None, after_id: str | None = None
+    ) -> tuple[list[str], bool]:
+        listed = self._ids if order == "asc" else self._ids[::-1]
+        start = listed.index(after_id) + 1 if after_id else 0
+        end = listed.index(before_id) if before_id else len(listed)
+        if before_id and not after_id:
+            return listed[max(0, end - limit) : end], end > limit
+        return listed[start:end][:limit], end - start > limit
+
+    def _studio(
+        self, limit: int, order: str = "desc", before_id: str | None = None, after_id: str | None = None
+    ) -> tuple[list[str], bool]:
+        del order
+        if before_id:
+            rest = self._ids[self._ids.index(before_id) + 1 :]
+        else:
+            rest = self._ids[: self._ids.index(after_id) if after_id else None][::-1]
+        return rest[:limit], len(rest) > limit
+
+
+@st.composite
+def ids_of_messages(draw: st.DrawFn) -> list[str]:
+    """Ids that grow, as the services make them, or small ones as people write them in a test."""
+    steps = draw(st.lists(st.integers(1, 10**6) | st.just(1), max_size=25))
+    first = draw(st.sampled_from([0, 7_713_977_877_829_517_312]))
+    return [str(first + sum(steps[: n + 1])) for n in range(len(steps))]
+
+
+@settings(max_examples=150)
+@given(
+    ids=ids_of_messages(),
+    is_studio=st.booleans(),
+    order=st.sampled_from([None, "asc", "desc"]),
+    limit=st.integers(1, 8),
+    data=st.data(),
+)
+async def test_every_message_comes_once_and_no_page_after_the_first_has_both_ids(
+    ids: list[str], is_studio: bool, order: str | None, limit: int, data: st.DataObject
+) -> None:
+    transport = Messages(ids, is_studio=is_studio)
+    chosen = st.none() | st.sampled_from(ids) if ids else st.none()
+    before, after = data.draw(chosen, label="before"), data.draw(chosen, label="after")
+    descending = is_studio or order != "asc"
+    listed = ids[::-1] if descending else ids
+    start = listed.index(after) + 1 if after else 0
+    end = listed.index(before) if before else len(ids)
+    assume(start <= end)
+    # One message says nothing of where a page goes on.
+    assume(limit > 1 or not (is_studio and before and after))
+    async with AsyncCoze("pat_x", transport=transport, limits=Limits.none()) as coze:
+        pages = coze.conversations.messages.list(
+            conversation_id="7", order=order, before_id=before, after_id=after, limit=limit
+        )
+        found = [message.id async for message in pages]
+        again = [message.id async for message in pages]
+    assert found == again
+    assert len(found) == len(set(found))
+    assert set(found) == set(listed[start:end])
+    if before is None:
+        assert found == listed[start:end]
+    for asked in transport.asked:
+        if asked != transport.asked[0]:
+            assert not {"before_id", "after_id"} <= asked.keys()
+
+
+async def test_messages_before_one_are_not_asked_for_again_and_again() -> None:
+    """The case of a report: 12 messages, before the third, five at a time."""
+    for is_studio in (False, True):
+        transport = Messages([str(number) for number in range(1, 13)], is_studio=is_studio)
+        async with AsyncCoze("pat_x", transport=transport) as coze:
+            pages = coze.conversations.messages.list(conversation_id="7", before_id="3", limit=5)
+            found = [int(message.id) async for message in pages]
+        assert sorted(found) == [*range(4, 13)]
+        assert [asked["before_id"] for asked in transport.asked] == ["3", "8"]
+        assert not any("after_id" in asked for asked in transport.asked)
+
+
+# --- lists that stand still, move or go round -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cursor", ["p1", "p2"])
+async def test_a_list_that_goes_round_ends_where_nothing_new_comes(cursor: str) -> None:
+    pages = [
+        {"items": [{"id": n, "name": n} for n in "ab"], "has_more": True, "next_page_token": token}
+        for token in (cursor, "p2", "p1")
+    ]
+    transport = Answers(*[answer({"code": 0, "data": page}) for page in pages])
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        assert [app.id async for app in coze.api_apps.list()] == ["a", "b"]
+    assert len(transport.requests) == 2
+
+
+async def test_an_item_that_moves_to_the_next_page_is_handed_out_once() -> None:
+    """While the second page is asked for, somebody makes a bot: all others move on by one place."""
+    first = {"items": [{"id": "3"}, {"id": "2"}], "total": 3}
+    second = {"items": [{"id": "2"}, {"id": "1"}], "total": 4}
+    transport = Answers(*[answer({"code": 0, "data": page}) for page in (first, second)])
+    async with AsyncCoze("pat_x", transport=transport) as coze:
+        pages = coze.bots.list(workspace_id="5", page_size=2)
+        assert [bot.id async for bot in pages] == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize("endpoint", [one for one in all_endpoints() if one.pages], ids=lambda one: one.name)
+async def test_every_list_knows_what_tells_its_items_apart(endpoint: Endpoint) -> None:
+    """A server that answers every page with the same items is asked twice, and hands each out once."""
+    style = endpoint.pages
+    assert style is not None
+    names = style.key.split(".")
+    rows: list[Any] = ["a", "b"]
+    for name in reversed(names):
+        rows = [{name: row} for row in rows]
+    (item,) = get_args(endpoint.returns)
+    required = {name for name, field in item.model_fields.items() if field.is_required()} - {names[0]}
+    page = {style.items: [{**dict.fromkeys(required, "x"), **row} for row in rows], "has_more": True, "total": 9}
+    page |= {"next_page_token": "t", "page_token": "t", "last_id": "b", "first_id": "a"}
+    transport = Answers(
+        answer({"code": 0, "data": page} if endpoint.payload else {"code": 0, **page, "data": page.get("data")})
+    )
+    async with AsyncCoze("pat_x", transport=transport, limits=Limits.none()) as coze:
+        pages = await method_of_pages(coze, endpoint)
+        assert len([one async for one in pages]) == 2
+    assert 1 <= len(transport.requests) <= 2
+
+
+async def method_of_pages(coze: AsyncCoze, endpoint: Endpoint) -> Any:
+    required = dict.fromkeys(endpoint.required, "x")
+    return method_of(coze, endpoint)(**required)
+
+
+# --- a server that counts pages from 0 --------------------------------------------------------------------------------
+
+
+class Documents(httpx.AsyncBaseTransport):
+    """Lists documents; Coze Studio counts the pages from 0 (recordings `document_list*` of 4f786d6)."""
+
+    def __init__(self, total: int, *, is_studio: bool) -> None:
+        self._total = total
+        self._is_studio = is_studio
+        self.asked: list[int] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        self.asked.append(asked["page"])
+        begin = (asked["page"] - (0 if self._is_studio else 1)) * asked["size"]
+        assert begin >= 0
+        ids = range(self._total)[begin : begin + asked["size"]]
+        rows = [{"document_id": str(1000 + number), "name": "a"} for number in ids]
+        body = {"document_infos": rows, "total": self._total, "code": 0, "msg": ""}
+        return httpx.Response(200, json={**body, "BaseResp": None} if self._is_studio else body)
+
+
+@settings(max_examples=60)
+@given(total=st.integers(0, 30), size=st.integers(1, 12), is_studio=st.booleans(), start=st.integers(1, 4))
+async def test_documents_come_from_the_first_page_on_whatever_its_number(
+    total: int, size: int, is_studio: bool, start: int
+) -> None:
+    transport = Documents(total, is_studio=is_studio)
+    async with AsyncCoze("pat_x", transport=transport, limits=Limits.none()) as coze:
+        pages = coze.datasets.documents.list(dataset_id="5", size=size, page=start)
+        found = [int(document.document_id) - 1000 async for document in pages]
+        first = await pages.first()
+    assert found == [*range(total)][(start - 1) * size :]
+    assert [int(document.document_id) - 1000 for document in first.items] == found[:size]
+
+
+async def test_the_ids_of_documents_are_sent_as_numbers_to_a_server_that_demands_it() -> None:
+    """Recordings `dataset_process_texts` and `dataset_process_numbers` of Coze Studio 4f786d6."""
+    says = 'bind body failed, err=Mismatch type int64 with value string "at index 17: mismatched type with value"'
+    bodies: list[Any] = []
+
+    def process(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content)["document_ids"])
+        if isinstance(bodies[-1][0], str):
+            return httpx.Response(400, json={"code": 400, "msg": says})
+        return httpx.Response(200, json={"data": {"data": [{"document_id": str(bodies[-1][0])}]}, "code": 0, "msg": ""})
+
+    async with AsyncCoze("pat_x", transport=httpx.MockTransport(process), limits=Limits.none()) as coze:
+        for _ in range(2):
+            (found,) = await coze.datasets.process(dataset_id="5", document_ids=["7713977988043243520"])
+            assert found.document_id == "7713977988043243520"
+        with pytest.raises(BadRequestError, match="Mismatch"):
+            await coze.datasets.process(dataset_id="5", document_ids=["a"])
+    assert bodies == [["7713977988043243520"], [7713977988043243520], [7713977988043243520], ["a"]]

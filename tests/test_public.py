@@ -60,7 +60,8 @@ def test_every_event_and_error_of_the_contract_is_public() -> None:
         MessageCompleted AudioDelta StreamDone UnknownEvent WorkflowMessage WorkflowInterrupt WorkflowDone"""
     errors = """ConfigurationError TransportError RequestTimeoutError APIError BadRequestError AuthenticationError
         PermissionDeniedError NotFoundError ConversationBusyError RateLimitError QuotaError ServerError DecodeError
-        ClosedError StreamError StreamInterruptedError StreamProtocolError ChatFailedError WorkflowError PollTimeoutError"""
+        ClosedError StreamError StreamInterruptedError StreamProtocolError ChatFailedError WorkflowError
+        PollTimeoutError StorageError"""
     assert set(events.split()) | set(errors.split()) <= set(coze_async.__all__)
     assert all(issubclass(getattr(coze_async, name), CozeError) for name in errors.split())
     assert all("event" in getattr(coze_async, name).model_fields for name in events.split())
@@ -78,7 +79,7 @@ def test_the_ways_to_ask_take_what_the_contract_says() -> None:
     assert parameters(coze.chat.create) == [*start, "options"]
     assert parameters(coze.chat.create_and_poll) == [*start, "polling", "options"]
     for look in (coze.chat.retrieve, coze.chat.cancel, coze.chat.messages.list):
-        assert parameters(look) == ["conversation_id", "chat_id"]
+        assert parameters(look) == ["conversation_id", "chat_id", "timeouts"]
     assert parameters(coze.chat.submit_tool_outputs)[:3] == ["conversation_id", "chat_id", "tool_outputs"]
     assert parameters(coze.workflows.run)[:2] == ["workflow_id", "parameters"]
     assert parameters(coze.workflows.resume)[:4] == ["workflow_id", "event_id", "interrupt_type", "resume_data"]
@@ -105,7 +106,7 @@ def test_the_ways_to_ask_take_what_the_contract_says() -> None:
         (Retry, "attempts none"),
         (Rate, "limit period"),
         (Limits, "chat bot_management bot_info chats_at_once account none"),
-        (Exchange, "method path attempt seconds status code logid error retry_in user"),
+        (Exchange, "method path attempt seconds status code logid error retry_in user waited"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

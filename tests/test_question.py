@@ -1,5 +1,6 @@
 """What a user asks: what is sent of it, and what is refused before anything is sent."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -191,11 +192,11 @@ async def test_a_chat_that_goes_on_sends_no_messages_at_all() -> None:
 
 
 @pytest.mark.parametrize("name", ["bot_id", "user_id"])
-@pytest.mark.parametrize("blank", ["", " ", None, 42])
+@pytest.mark.parametrize("blank", ["", " ", None])
 async def test_a_chat_without_a_bot_or_a_user_is_refused_by_name(name: str, blank: Any) -> None:
     who: dict[str, Any] = {"bot_id": "5", "user_id": "u", name: blank}
     async with AsyncCoze("pat_x", transport=Answers(refusal(4000))) as coze:
-        with pytest.raises(ConfigurationError, match=rf"{name} is {blank!r}: it must be a text that is not empty"):
+        with pytest.raises(ConfigurationError, match=rf"chat.stream\(\): {name} is {blank!r}. Give an id"):
             coze.chat.stream("hi", **who)
 
 
@@ -213,3 +214,34 @@ async def test_nothing_that_is_not_kept_can_be_polled() -> None:
             with pytest.raises(ConfigurationError, match="auto_save_history=False keeps nothing on the server"):
                 await ask("hi", bot_id="5", user_id="u", auto_save_history=False)
     assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        (Message(role="system", content="Be kind"), r"the role 'system'.*custom_variables"),
+        (Message(role="developer", content="Be kind"), r"the role 'developer'.*the bot: into its prompt"),
+        (Message(role="tool", content="{}"), r"the role 'tool'.*submit_tool_outputs"),
+        (Message(role="bot", content="x"), r"the role 'bot'.*Message.assistant"),
+        (Message(content="x"), r"the role ''.*Message.user"),
+        ({"role": "system", "content": "Be kind"}, r"the role 'system'.*custom_variables"),
+        ({"role": "user", "content": [{"type": "text", "text": "x"}]}, r"holds a dict.*MessageObject.of_text"),
+    ],
+)
+def test_context_of_another_role_is_refused_with_what_to_do(context: Any, says: str) -> None:
+    """The service answers a bare 4000; Coze Studio an error event 103100001 (recording `chat_role_system`)."""
+    assert re.search(says, refused("hi", context))
+
+
+@pytest.mark.parametrize(
+    ("piece", "says"),
+    [
+        ({"type": "image_url", "image_url": {"url": "http://x/a.png"}}, r"'image_url'.*of_image\(file_url="),
+        ({"type": "input_audio", "input_audio": {}}, r"'input_audio'.*of_audio"),
+        ({"type": "video"}, r"'video'.*of_text, of_image"),
+    ],
+)
+def test_pieces_of_other_services_are_refused_with_what_is_meant_here(piece: Any, says: str) -> None:
+    pieces: Any = [{"type": "text", "text": "look"}, piece]
+    assert re.search(says, refused(Message.user(pieces)))
+    assert re.search(says, refused("hi", Message.user(pieces)))

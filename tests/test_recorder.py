@@ -31,6 +31,7 @@ from coze_async import (
     Limits,
     Recorder,
     Retry,
+    StreamInterruptedError,
     TransportError,
     replay,
 )
@@ -385,9 +386,11 @@ async def test_cancelling_is_recorded_and_goes_through(path: Path) -> None:
             await coze.chat.ask("Hi", bot_id="5001", user_id="u-1")
         assert scope.cancelled_caught
         assert emulator.open_streams == 0
-    assert await ending_of(path) == Ending("left", 0.7, "", "it was cancelled")
-    with pytest.raises(TransportError, match="whoever made it read no further \\(it was cancelled\\)"):
-        await client(replay(path)).chat.create(bot_id="5001", user_id="u-1", message="Hi")
+    # The chat is cancelled on the server too.
+    chat, cancelled = read_recordings(path)
+    assert (chat.ending, cancelled.asked.path) == (Ending("left", 0.7, "", "it was cancelled"), "/v3/chat/cancel")
+    with pytest.raises(StreamInterruptedError, match="whoever made it read no further \\(it was cancelled\\)"):
+        await client(replay(path)).chat.ask("Hi", bot_id="5001", user_id="u-1")
 
 
 async def test_a_request_that_is_cancelled_before_its_answer_has_no_head(path: Path) -> None:

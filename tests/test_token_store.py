@@ -4,13 +4,15 @@ import json
 import logging
 import os
 import stat
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from coze_async import ConfigurationError, FileTokenStore, MemoryTokenStore, OAuthToken, TokenStore
+from coze_async import FileTokenStore, MemoryTokenStore, OAuthToken, StorageError, TokenStore
 
 TOKEN = OAuthToken(access_token="czu_1", expires_at=1_800_000_000, refresh_token="czr_1")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes of files are a matter of POSIX")
@@ -92,7 +94,7 @@ async def test_a_save_that_fails_leaves_the_old_token_and_no_rubbish(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigurationError, match="cannot be written: No space left on device"):
+    with pytest.raises(StorageError, match="cannot be written: No space left on device"):
         await store.save(TOKEN.model_copy(update={"access_token": "czu_2"}))
     assert await store.load() == TOKEN
     assert [path.name for path in store.path.parent.iterdir()] == ["token.json"]
@@ -119,7 +121,7 @@ async def test_a_torn_file_is_an_error_that_says_what_to_do_and_shows_nothing(
 ) -> None:
     path = tmp_path / "token.json"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=says) as caught:
+    with pytest.raises(StorageError, match=says) as caught:
         await FileTokenStore(path).load()
     text = str(caught.value)
     assert str(path) in text
@@ -129,10 +131,10 @@ async def test_a_torn_file_is_an_error_that_says_what_to_do_and_shows_nothing(
 
 
 async def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(StorageError, match="cannot be read"):
         await FileTokenStore(tmp_path).load()
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="cannot be written"):
+    with pytest.raises(StorageError, match="cannot be written"):
         await FileTokenStore(tmp_path / "file" / "token.json").save(TOKEN)
 
 
@@ -140,3 +142,70 @@ async def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None
 def test_no_store_shows_its_token(kept: Any) -> None:
     assert repr(kept) in ("MemoryTokenStore(***)", "MemoryTokenStore()")
     assert repr(FileTokenStore("a/b")) == f"FileTokenStore({str(Path('a/b'))!r})"
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_one_holds_the_lock_at_a_time(kind: str, store: FileTokenStore) -> None:
+    memory = MemoryTokenStore()
+    inside: list[int] = []
+
+    async def hold(number: int) -> None:
+        async with memory.lock() if kind == "memory" else FileTokenStore(store.path).lock():
+            inside.append(number)
+            await anyio.sleep(10)
+            assert inside.pop() == number
+            assert not inside
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(hold, number)
+
+
+async def test_a_lock_is_given_back_after_an_error_and_after_cancellation(store: FileTokenStore) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with store.lock():
+            raise ZeroDivisionError
+    with anyio.move_on_after(1):
+        async with store.lock():
+            await anyio.sleep(10)
+    with anyio.fail_after(1):
+        async with store.lock():
+            pass
+
+
+@POSIX
+async def test_the_lock_is_a_file_of_the_owner_beside_the_token(store: FileTokenStore) -> None:
+    async with store.lock():
+        lock = store.path.with_name(".token.json.lock")
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        assert not store.path.exists()
+
+
+async def test_where_there_is_no_fcntl_the_lock_is_one_of_msvcrt(
+    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the documentation of Python describes `msvcrt.locking`."""
+    held: set[int] = set()
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        place = os.fstat(descriptor).st_ino
+        assert (os.lseek(descriptor, 0, os.SEEK_CUR), count) == (0, 1)
+        if mode == 0:
+            held.discard(place)
+        elif place in held:
+            raise PermissionError(13, "Permission denied")
+        else:
+            held.add(place)
+
+    windows = types.SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setattr("coze_async._file_lock.sys", types.SimpleNamespace(platform="win32"))
+    async with store.lock():
+        assert held
+        with pytest.raises(StorageError, match="was locked by another renewal"):
+            async with store.lock():
+                pass
+    assert not held

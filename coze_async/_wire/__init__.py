@@ -3,6 +3,7 @@
 from coze_async._wire._auto import AutoWire
 from coze_async._wire._bodies import MAX_BODY, WholeBody, read_whole, readable
 from coze_async._wire._protocol import Deadline, OutgoingBody, Wire, WireRequest, WireResponse, earliest, silence
+from coze_async._wire._unbroken import unbroken
 
 __all__ = [
     "MAX_BODY",
@@ -17,4 +18,5 @@ __all__ = [
     "read_whole",
     "readable",
     "silence",
+    "unbroken",
 ]

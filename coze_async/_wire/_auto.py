@@ -155,9 +155,12 @@ class AutoWire:
         self._is_closed = True
         if self._loop is not None and self._loop is not this_loop():
             return
-        for wire in (self._fast, self._slow):
-            if wire is not None:
-                await wire.aclose()
+        try:
+            if self._fast is not None:
+                await self._fast.aclose()
+        finally:
+            if self._slow is not None:
+                await self._slow.aclose()
 
 
 @functools.cache
@@ -194,7 +197,7 @@ def _http_client(base_url: str, transport: "httpx.AsyncBaseTransport | None") ->
     """
     import httpx
 
-    verify = True if transport else _ssl_context(base_url)
+    verify = True if transport is not None else _ssl_context(base_url)
     # How many at once is the limiter's business.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
     try:

@@ -4,9 +4,10 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+import anyio
 import anyio.lowlevel
 
-from coze_async._errors import DecodeError, TransportError
+from coze_async._errors import DecodeError, RequestTimeoutError, TransportError
 from coze_async._wire._headers import ACCEPT_ENCODING
 from coze_async._wire._protocol import Deadline, WireResponse
 
@@ -19,6 +20,7 @@ MAX_BODY = 16 << 20
 _BEGINNING = 65536
 # Bytes that are unpacked before other tasks run.
 _STEP = 65536
+_CODINGS = frozenset(("gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"))
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -59,6 +61,8 @@ async def read_whole(response: WireResponse, most: int) -> WholeBody:
 def readable(response: WireResponse, name: str) -> WireResponse:
     """Return a response whose body is not compressed: the same one, or one that unpacks it.
 
+    The body of an error is given as it is if it cannot be unpacked: its status says more than its encoding.
+
     Args:
         response: As it came over the wire.
         name: The request, for error messages.
@@ -69,11 +73,14 @@ def readable(response: WireResponse, name: str) -> WireResponse:
     if "content-encoding" not in response.headers:
         return response
     encodings = [part.strip().lower() for part in response.headers["content-encoding"].split(",")]
-    used = [encoding for encoding in encodings if encoding not in ("", "identity")]
+    # Others are no codings at all, such as the charset that some proxies write here.
+    used = [encoding for encoding in encodings if encoding in _CODINGS]
     if not used:
         return response
     if used in (["gzip"], ["x-gzip"], ["deflate"]):
         return _Unpacked(response, name, _GZIP if used != ["deflate"] else None)
+    if response.status >= 300:
+        return response
     raise DecodeError(
         f"{name}: the answer is compressed with {', '.join(used)[:80]!r}, and only {ACCEPT_ENCODING} was asked for. "
         "Check the proxy or gateway between this program and the server."
@@ -83,7 +90,7 @@ def readable(response: WireResponse, name: str) -> WireResponse:
 class _Unpacked(WireResponse):
     """A response that unpacks its body, a bounded step at a time, and lets other tasks run between two steps."""
 
-    __slots__ = ("_inner", "_is_full", "_name", "_pauses", "_unpacker", "_waiting", "headers", "status")
+    __slots__ = ("_inner", "_is_full", "_name", "_pauses", "_unpacker", "_until", "_waiting", "headers", "status")
 
     def __init__(self, response: WireResponse, name: str, window: int | None) -> None:
         self._inner = response
@@ -95,8 +102,10 @@ class _Unpacked(WireResponse):
         self._waiting = b""
         self._is_full = False
         self._pauses = False
+        self._until: Deadline | None = None
 
     def limit(self, *, idle: float | None, until: Deadline | None) -> None:
+        self._until = until
         self._inner.limit(idle=idle, until=until)
 
     async def aclose(self, *, reuse: bool = False) -> None:
@@ -110,6 +119,10 @@ class _Unpacked(WireResponse):
 
     def read_nowait(self) -> bytes | None:
         if self._is_full and not self._pauses:
+            until = self._until
+            if until is not None and anyio.current_time() >= until.at:
+                # What is beneath looks at the time only when it waits, and a little of it unpacks to very much.
+                raise RequestTimeoutError(f"{self._name}: no whole answer in time.", timeout=until.name)
             self._pauses = True
             return None
         self._pauses = False

@@ -5,11 +5,14 @@ import platform
 from collections.abc import Iterable, Mapping
 
 from coze_async._version import __version__
+from coze_async._wire._failures import Failure, WireError
 
-__all__ = ["ACCEPT_ENCODING", "own_headers", "plain_headers"]
+__all__ = ["ACCEPT_ENCODING", "check_framing", "own_headers", "plain_headers"]
 
 ACCEPT_ENCODING = "gzip, deflate"
 """What can be unpacked in bounded steps on every supported Python: what zlib does."""
+
+_FRAMING = frozenset(("content-length", "transfer-encoding"))
 
 
 def own_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -17,6 +20,17 @@ def own_headers(given: Mapping[str, str]) -> dict[str, str]:
     names = {name.lower() for name in given}
     own = {"Accept-Encoding": ACCEPT_ENCODING, "Connection": "keep-alive", "User-Agent": _user_agent()}
     return {name: value for name, value in own.items() if name.lower() not in names}
+
+
+def check_framing(names: Iterable[str]) -> None:
+    """Refuse headers that say where the body ends: with a second one, a server could see two requests.
+
+    Raises:
+        WireError: there is one.
+    """
+    for name in names:
+        if name.lower() in _FRAMING:
+            raise WireError(Failure.UNSENDABLE, f"the header {name!r} frames the body, and is set by the client")
 
 
 def plain_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -13,8 +13,8 @@ import anyio
 
 from coze_async._config import Timeouts
 from coze_async._errors import ConfigurationError, CozeError
-from coze_async._wire._failures import Failure, error_for, timed_out
-from coze_async._wire._headers import own_headers, plain_headers
+from coze_async._wire._failures import Failure, WireError, error_for, timed_out
+from coze_async._wire._headers import check_framing, own_headers, plain_headers
 from coze_async._wire._protocol import Deadline, OutgoingBody, Wire, WireRequest, WireResponse, earliest, silence
 
 __all__ = ["HttpxWire"]
@@ -32,8 +32,9 @@ _FAILURES = {
     "ConnectTimeout": Failure.CONNECT_TIMEOUT,
     "PoolTimeout": Failure.POOL_TIMEOUT,
     "ReadTimeout": Failure.EXPIRED,
-    "TimeoutException": Failure.WRITE_TIMEOUT,
+    "WriteTimeout": Failure.WRITE_TIMEOUT,
     "ConnectError": Failure.NO_CONNECTION,
+    "ProxyError": Failure.NO_CONNECTION,
     "HTTPError": Failure.LOST,
     "StreamError": Failure.LOST,
 }
@@ -41,6 +42,8 @@ _FAILURES = {
 
 def _failure_of(error: Exception) -> Failure | None:
     """Return the kind of an error of httpx or httpx2; None for all others."""
+    if isinstance(error, WireError):
+        return error.failure
     if isinstance(error, UnicodeError):
         # A header or an address that cannot be encoded.
         return Failure.UNSENDABLE
@@ -112,6 +115,7 @@ class HttpxWire(Wire):
     ) -> Any:
         client = self._client
         headers = {**own_headers(request.headers), **request.headers} if self._adds_headers else {**request.headers}
+        check_framing(headers)
         if outgoing is not None and outgoing.body.size is not None:
             headers["Content-Length"] = str(outgoing.body.size)
         limits = {"connect": timeouts.connect, "read": reading, "write": timeouts.write, "pool": timeouts.pool}
@@ -252,14 +256,16 @@ class _Closing:
         response: Of the client.
         pieces: Its body.
         reuse: True if the connection may carry another request.
+        is_over: True once it is closed.
         then: Called once it is closed.
     """
 
-    __slots__ = ("pieces", "response", "reuse", "then")
+    __slots__ = ("is_over", "pieces", "response", "reuse", "then")
 
     def __init__(self, response: Any) -> None:
         self.response = response
         self.reuse = False
+        self.is_over = False
         self.then: Callable[[], None] | None = None
         # The stream itself: the layers of `aiter_raw` cost more than an event.
         self.pieces: AsyncIterator[bytes] = aiter(response.stream)
@@ -273,6 +279,7 @@ class _Closing:
                 with anyio.move_on_after(_CLOSING, shield=True):
                     await self._close()
             finally:
+                self.is_over = True
                 if self.then is not None:
                     self.then()
 
@@ -364,7 +371,9 @@ class HttpxResponse(WireResponse):
         # httpcore keeps the read time-out of the request; others may know of none. A timer of ours costs more than
         # reading a piece.
         keeps = idle == self._exchange.reading and "network_stream" in self._closing.response.extensions
-        self._is_timed = until is not None or not (idle is None or keeps)
+        # A stream of HTTP/2 has no socket of its own whose closing would wake a reader: that takes a scope.
+        is_shared = self._closing.response.http_version == "HTTP/2"
+        self._is_timed = until is not None or is_shared or not (idle is None or keeps)
 
     def read_nowait(self) -> bytes | None:
         piece = self._piece
@@ -384,10 +393,7 @@ class HttpxResponse(WireResponse):
 
     async def _timed(self) -> None:
         until = silence(self._idle, self._until, anyio.current_time())
-        if until is None:
-            await self._read(None)
-            return
-        with anyio.CancelScope(deadline=until.at) as self._scope:
+        with anyio.CancelScope(deadline=math.inf if until is None else until.at) as self._scope:
             await self._read(until)
         if self._scope.cancelled_caught and self._piece is None:
             self._failed = Failure.EXPIRED, "", until
@@ -420,6 +426,10 @@ class HttpxResponse(WireResponse):
             await closer.aclose()
 
     def abandon(self, then: Callable[[], None]) -> None:
+        if self._closer is None or self._closing.is_over:
+            # The end of the event loop closes what is left in it.
+            then()
+            return
         self._closing.then = then
         with warnings.catch_warnings():
             # trio warns of generators that are left. This one is there to be left.

@@ -1,6 +1,6 @@
 """API apps and the events they subscribe to."""
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import ResponseModel
 
 __all__ = [
     "APIApp",
@@ -8,7 +8,7 @@ __all__ = [
 ]
 
 
-class APIApp(CozeModel):
+class APIApp(ResponseModel):
     """An API app: it receives events of bots at a callback address."""
 
     id: str
@@ -24,7 +24,7 @@ class APIApp(CozeModel):
     """URL that receives event callbacks."""
 
 
-class APIAppEvent(CozeModel):
+class APIAppEvent(ResponseModel):
     """An event that an API app subscribes to."""
 
     api_app_id: str

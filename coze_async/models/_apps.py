@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "AppCollaborator",
@@ -10,7 +10,7 @@ __all__ = [
 ]
 
 
-class SimpleApp(CozeModel):
+class SimpleApp(ResponseModel):
     """An app (project) of a workspace."""
 
     id: str

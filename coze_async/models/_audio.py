@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "FeatureScore",
@@ -39,7 +39,7 @@ class StreamInfo(CozeModel):
     """Origin or translation; see `LiveType`."""
 
 
-class LiveInfo(CozeModel):
+class LiveInfo(ResponseModel):
     """A live session and its streams."""
 
     app_id: str
@@ -47,7 +47,7 @@ class LiveInfo(CozeModel):
     stream_infos: list[StreamInfo] = Field(default_factory=list[StreamInfo])
 
 
-class RoomCreated(CozeModel):
+class RoomCreated(ResponseModel):
     """A room for a voice call, and the token to enter it."""
 
     token: str = ""
@@ -116,14 +116,14 @@ class RoomConfig(CozeModel):
     """Turn detection options."""
 
 
-class Transcription(CozeModel):
+class Transcription(ResponseModel):
     """The text of a recording."""
 
     text: str = ""
     """Recognized text."""
 
 
-class VoicePrintGroupCreated(CozeModel):
+class VoicePrintGroupCreated(ResponseModel):
     """A new group of voiceprints."""
 
     id: str
@@ -142,7 +142,7 @@ class UserInfo(CozeModel):
     """Avatar image URL."""
 
 
-class VoicePrintGroup(CozeModel):
+class VoicePrintGroup(ResponseModel):
     """A group of voiceprints."""
 
     id: str
@@ -182,21 +182,21 @@ class FeatureScore(CozeModel):
     """Similarity score."""
 
 
-class SpeakerIdentified(CozeModel):
+class SpeakerIdentified(ResponseModel):
     """Whose voice a recording may be."""
 
     feature_score_list: list[FeatureScore] = Field(default_factory=list[FeatureScore])
     """Matches with score."""
 
 
-class VoicePrintGroupFeatureCreated(CozeModel):
+class VoicePrintGroupFeatureCreated(ResponseModel):
     """A new voiceprint."""
 
     id: str
     """Identifier."""
 
 
-class VoicePrintGroupFeature(CozeModel):
+class VoicePrintGroupFeature(ResponseModel):
     """A voiceprint: the voice of one person."""
 
     id: str
@@ -226,7 +226,7 @@ class VoicePrintGroupFeature(CozeModel):
         return as_datetime(self.updated_at)
 
 
-class VoiceCloned(CozeModel):
+class VoiceCloned(ResponseModel):
     """A voice made from a recording."""
 
     voice_id: str | None = None
@@ -253,7 +253,7 @@ class VoiceEmotionInfo(CozeModel):
     """Allowed range of emotion strength."""
 
 
-class Voice(CozeModel):
+class Voice(ResponseModel):
     """A voice to speak with."""
 
     voice_id: str

@@ -2,14 +2,15 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coze_async.models._json import is_list, is_object
 
-__all__ = ["CozeModel", "read_json", "read_object", "without_nulls"]
+__all__ = ["CozeModel", "ResponseModel", "read_json", "read_object", "without_nulls"]
 
 _log = logging.getLogger("coze_async")
 
@@ -32,6 +33,57 @@ class CozeModel(BaseModel):
         # Built when first used: most programs touch few models.
         defer_build=True,
     )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Return what is known, each cut to a few words: a notebook shows it whenever it is the last line."""
+        for name, value in self:
+            if value not in (None, "", [], {}) and name not in _UNSHOWN:
+                yield name, _Shown(value)
+
+
+class ResponseModel(CozeModel):
+    """Data that a call returns."""
+
+    logid: str | None = Field(default=None, exclude=True, repr=False)
+    """What Coze support asks for; None where no response stands behind it, as in the events of a stream."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all but the log id, which is another one for each request."""
+        if isinstance(other, ResponseModel) and other.logid != self.logid:
+            other = other.model_copy(update={"logid": self.logid})
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        fields = type(self).model_fields
+        return hash((type(self), *(getattr(self, name) for name in fields if name != "logid")))
+
+
+# In every answer, and of use to nobody who reads it.
+_UNSHOWN = frozenset(("logid", "BaseResp"))
+# As many characters of a text are shown.
+_MOST_SHOWN = 60
+
+
+class _Shown:
+    """Shows a value in a few words."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        value = self._value
+        if isinstance(value, CozeModel):
+            return f"{type(value).__name__}(…)"
+        if is_list(value) and len(repr(value)) > _MOST_SHOWN:
+            return f"[{len(value)} items]"
+        if is_object(value) and len(repr(value)) > _MOST_SHOWN:
+            return f"{{{len(value)} items}}"
+        return cut(value) if isinstance(value, str) else repr(value)
+
+
+def cut(text: str, most: int = _MOST_SHOWN) -> str:
+    """Return a text in quotes, on one line and cut short."""
+    return repr(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
 
 
 def read_json(model: type[M], data: bytes) -> M:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "BenefitBasicInfo",
@@ -63,7 +63,7 @@ class BenefitInfo(CozeModel):
     """API kind: plugin, chat, workflow."""
 
 
-class BenefitData(CozeModel):
+class BenefitData(ResponseModel):
     """The benefits of an account."""
 
     basic_info: BenefitBasicInfo | None = None
@@ -72,7 +72,7 @@ class BenefitData(CozeModel):
     """The benefits."""
 
 
-class BenefitLimitation(CozeModel):
+class BenefitLimitation(ResponseModel):
     """A limit on a benefit, for devices or users."""
 
     benefit_id: str | None = None
@@ -100,7 +100,7 @@ class BenefitLimitation(CozeModel):
     """Trigger time of the period."""
 
 
-class BenefitBillTask(CozeModel):
+class BenefitBillTask(ResponseModel):
     """A task that exports a bill."""
 
     created_at: int | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "BackgroundImageInfo",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-class BotCreated(CozeModel):
+class BotCreated(ResponseModel):
     """A new bot."""
 
     bot_id: str
@@ -162,7 +162,7 @@ class BotKnowledge(CozeModel):
     """0 semantic, 1 hybrid, 20 full text."""
 
 
-class BotPublished(CozeModel):
+class BotPublished(ResponseModel):
     """A bot that was published."""
 
     bot_id: str | None = None
@@ -365,7 +365,7 @@ class BotMediaConfig(CozeModel):
     """Voice call is off."""
 
 
-class Bot(CozeModel):
+class Bot(ResponseModel):
     """A bot and its settings. Times are Unix seconds."""
 
     bot_id: str = Field(validation_alias=AliasChoices("bot_id", "id"))
@@ -418,7 +418,7 @@ class Bot(CozeModel):
         return as_datetime(self.update_time)
 
 
-class SimpleBot(CozeModel):
+class SimpleBot(ResponseModel):
     """A bot, in short."""
 
     id: str
@@ -446,7 +446,7 @@ class SimpleBot(CozeModel):
         return as_datetime(self.published_at)
 
 
-class SimpleBotV1(CozeModel):
+class SimpleBotV1(ResponseModel):
     """A published bot, in the form of the older list."""
 
     bot_id: str
@@ -470,7 +470,7 @@ class BotVersionUserInfo(CozeModel):
     name: str = ""
 
 
-class BotVersionInfo(CozeModel):
+class BotVersionInfo(ResponseModel):
     """A version of a bot."""
 
     version: str = ""

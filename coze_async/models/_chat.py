@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime, read_object
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime, cut, read_object
 from coze_async.models._json import json_list, json_object
 
 __all__ = [
@@ -122,7 +122,7 @@ class InsertedMessage(CozeModel):
     id: str = ""
 
 
-class Chat(CozeModel):
+class Chat(ResponseModel):
     """One question and the work on its answer. Times are Unix seconds."""
 
     id: str
@@ -201,7 +201,7 @@ class MessageObject(CozeModel):
         return cls(type="audio", file_id=file_id, file_url=file_url)
 
 
-class Message(CozeModel):
+class Message(ResponseModel):
     """One message, sent or received. Build one to send with `Message.user(...)` or `Message.assistant(...)`."""
 
     id: str = ""
@@ -228,7 +228,8 @@ class Message(CozeModel):
         """Return a message of the user: a text, or text with images, files or audio."""
         if isinstance(content, str):
             return cls(role="user", type="question", content=content, content_type="text", meta_data=meta_data)
-        text = json.dumps([item.model_dump(exclude_none=True) for item in content], ensure_ascii=False)
+        # What is no MessageObject is refused, with advice, where the message is sent.
+        text = json.dumps(content, ensure_ascii=False, default=_given_fields)
         return cls(role="user", type="question", content=text, content_type="object_string", meta_data=meta_data)
 
     @classmethod
@@ -251,6 +252,20 @@ class Message(CozeModel):
         except ValueError:
             return []
         return [read_object(MessageObject, piece) for piece in map(json_object, pieces) if "type" in piece]
+
+
+class _Words:
+    """Shows words as they are."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __repr__(self) -> str:
+        return self._words
+
+
+def _given_fields(item: Any) -> Any:
+    return item.model_dump(exclude_none=True) if isinstance(item, CozeModel) else str(item)
 
 
 class ToolOutput(CozeModel):
@@ -290,6 +305,23 @@ class ChatResult(CozeModel):
     """Every whole message; of a stream that broke off also the unfinished ones."""
     logid: str | None = None
     """What Coze support asks for."""
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Return the answer, cut short, and what came with it."""
+        yield None, _Words(cut(self.text))
+        for name, value in (
+            ("status", self.status),
+            ("messages", len(self.messages)),
+            ("tokens", self.usage.token_count if self.usage else None),
+            ("conversation_id", self.conversation_id),
+            ("chat_id", self.chat_id),
+        ):
+            if value:
+                yield name, value
+
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows: the answer as Markdown, and the questions that the bot suggests."""
+        return "\n".join([self.text, *(f"\n*{question}*" for question in self.follow_ups)])
 
     @property
     def answers(self) -> list[str]:
@@ -410,9 +442,13 @@ def knowledge_chunks(message: Message) -> Iterable[KnowledgeChunk]:
         )
 
 
+# No name of a parameter is longer: without an end, looking for its `=` would take quadratic time.
+_LOST_AMPERSAND = re.compile(r"\\?u0026(?=[\w.%~-]{1,64}=)")
+
+
 def _repaired(url: str | None) -> str | None:
     r"""Put an address right in which the service has lost the backslash of `\u0026`, and so of every `&`."""
-    return re.sub(r"\\?u0026(?=[\w.%~-]+=)", "&", url) if url else None
+    return _LOST_AMPERSAND.sub("&", url) if url else None
 
 
 def _document(value: Any) -> KnowledgeDocument | None:

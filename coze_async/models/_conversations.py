@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import ResponseModel, as_datetime
 
 __all__ = [
     "Conversation",
@@ -12,7 +12,7 @@ __all__ = [
 ]
 
 
-class Conversation(CozeModel):
+class Conversation(ResponseModel):
     """A conversation."""
 
     id: str
@@ -45,7 +45,7 @@ class Conversation(CozeModel):
         return as_datetime(self.updated_at)
 
 
-class Section(CozeModel):
+class Section(ResponseModel):
     """A section of a conversation: what the bot remembers begins with it."""
 
     id: str

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 from coze_async.models._enums import DocumentSourceType, DocumentUpdateType
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-class DatasetCreated(CozeModel):
+class DatasetCreated(ResponseModel):
     """A new knowledge base."""
 
     dataset_id: str
@@ -87,7 +87,7 @@ class DocumentChunkStrategy(CozeModel):
         )
 
 
-class Dataset(CozeModel):
+class Dataset(ResponseModel):
     """A knowledge base."""
 
     dataset_id: str
@@ -159,7 +159,7 @@ class Dataset(CozeModel):
         return as_datetime(self.update_time)
 
 
-class DocumentProgress(CozeModel):
+class DocumentProgress(ResponseModel):
     """How far the processing of a document is."""
 
     document_id: str | None = None
@@ -236,7 +236,7 @@ class DocumentFilterStrategy(CozeModel):
     """Page area to skip."""
 
 
-class Document(CozeModel):
+class Document(ResponseModel):
     """A document of a knowledge base."""
 
     document_id: str
@@ -472,7 +472,7 @@ class DocumentStorageStrategy(CozeModel):
     """OpenSearch connection."""
 
 
-class Photo(CozeModel):
+class Photo(ResponseModel):
     """An image of a knowledge base."""
 
     document_id: str

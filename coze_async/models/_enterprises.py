@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "EnterpriseMember",
@@ -21,13 +21,13 @@ class EnterpriseMember(CozeModel):
     """Role in the enterprise; see `EnterpriseMemberRole`."""
 
 
-class OrganizationCreated(CozeModel):
+class OrganizationCreated(ResponseModel):
     """A new organization."""
 
     organization_id: str
 
 
-class Organization(CozeModel):
+class Organization(ResponseModel):
     """An organization of an enterprise."""
 
     organization_id: str | None = None
@@ -45,7 +45,7 @@ class OrganizationMemberInput(CozeModel):
     """One of `OrganizationRoleType`."""
 
 
-class OrganizationMember(CozeModel):
+class OrganizationMember(ResponseModel):
     """A member of an organization."""
 
     user_id: str | None = None

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import CozeModel, ResponseModel
 
 __all__ = [
     "CopyTask",
@@ -11,7 +11,7 @@ __all__ = [
 ]
 
 
-class CopyTaskCreated(CozeModel):
+class CopyTaskCreated(ResponseModel):
     """A copy that was begun, or done at once."""
 
     task_id: str | None = None
@@ -31,7 +31,7 @@ class CopyTaskFailedReason(CozeModel):
     """Failure text."""
 
 
-class CopyTask(CozeModel):
+class CopyTask(ResponseModel):
     """A copy of a bot or a workflow into another workspace."""
 
     task_id: str | None = None

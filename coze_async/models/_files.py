@@ -4,14 +4,14 @@ from datetime import datetime
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import ResponseModel, as_datetime
 
 __all__ = [
     "File",
 ]
 
 
-class File(CozeModel):
+class File(ResponseModel):
     """An uploaded file; it is kept 3 months."""
 
     id: str

@@ -1,13 +1,13 @@
 """Folders of a workspace."""
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import ResponseModel
 
 __all__ = [
     "SimpleFolder",
 ]
 
 
-class SimpleFolder(CozeModel):
+class SimpleFolder(ResponseModel):
     """A folder of a workspace."""
 
     id: str

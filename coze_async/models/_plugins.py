@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 
 __all__ = [
     "PluginDetail",
@@ -30,7 +30,7 @@ class PluginTool(CozeModel):
     """JSON schema of the output."""
 
 
-class PluginDetail(CozeModel):
+class PluginDetail(ResponseModel):
     """A plug-in and its tools."""
 
     plugin_id: str
@@ -61,7 +61,7 @@ class PluginDetail(CozeModel):
         return as_datetime(self.updated_at)
 
 
-class PluginToolResult(CozeModel):
+class PluginToolResult(ResponseModel):
     """What a tool answered."""
 
     result: Any = None

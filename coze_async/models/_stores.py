@@ -1,6 +1,6 @@
 """The plug-in store."""
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import CozeModel, ResponseModel
 
 __all__ = [
     "StoreCategory",
@@ -21,7 +21,7 @@ class StoreProductUser(CozeModel):
     """Avatar image URL."""
 
 
-class StoreCategory(CozeModel):
+class StoreCategory(ResponseModel):
     """A category of the store."""
 
     id: str | None = None
@@ -70,7 +70,7 @@ class StorePluginStats(CozeModel):
     """Plugin can be called now."""
 
 
-class StorePlugin(CozeModel):
+class StorePlugin(ResponseModel):
     """A plug-in of the store."""
 
     metainfo: StoreProductMeta | None = None

@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic import Field
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import CozeModel, ResponseModel
 
 __all__ = ["ConnectorBindResult", "DraftBotCreated", "DraftBotPublished"]
 
 
-class DraftBotCreated(CozeModel):
+class DraftBotCreated(ResponseModel):
     """A draft bot that was made."""
 
     bot_id: str
@@ -27,7 +27,7 @@ class ConnectorBindResult(CozeModel):
     publish_result_status: int | None = None
 
 
-class DraftBotPublished(CozeModel):
+class DraftBotPublished(ResponseModel):
     """How publishing went, by channel."""
 
     publish_result: dict[str, ConnectorBindResult] = Field(default_factory=dict[str, ConnectorBindResult])

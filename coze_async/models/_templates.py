@@ -1,13 +1,13 @@
 """Templates."""
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import ResponseModel
 
 __all__ = [
     "TemplateDuplicated",
 ]
 
 
-class TemplateDuplicated(CozeModel):
+class TemplateDuplicated(ResponseModel):
     """A copy of a template."""
 
     entity_id: str

@@ -1,13 +1,13 @@
 """Users."""
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import ResponseModel
 
 __all__ = [
     "User",
 ]
 
 
-class User(CozeModel):
+class User(ResponseModel):
     """A user."""
 
     user_id: str

@@ -4,14 +4,14 @@ from datetime import datetime
 
 from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import ResponseModel, as_datetime
 
 __all__ = [
     "VariableValue",
 ]
 
 
-class VariableValue(CozeModel):
+class VariableValue(ResponseModel):
     """A variable and its value for one user."""
 
     keyword: str = ""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from coze_async.models._base import CozeModel, as_datetime
+from coze_async.models._base import CozeModel, ResponseModel, as_datetime
 from coze_async.models._bots import CanvasPosition, GradientPosition
 
 __all__ = [
@@ -36,7 +36,7 @@ class WorkflowUserInfo(CozeModel):
     name: str = ""
 
 
-class WorkflowBasic(CozeModel):
+class WorkflowBasic(ResponseModel):
     """A workflow, in short."""
 
     workflow_id: str
@@ -202,7 +202,7 @@ class WorkflowOutputSchema(CozeModel):
     """Template of the final message."""
 
 
-class WorkflowInfo(CozeModel):
+class WorkflowInfo(ResponseModel):
     """A workflow, with its inputs and outputs if asked for."""
 
     workflow_detail: WorkflowBasic | None = None
@@ -215,7 +215,7 @@ class WorkflowInfo(CozeModel):
     """Output schema."""
 
 
-class WorkflowVersionInfo(CozeModel):
+class WorkflowVersionInfo(ResponseModel):
     """A version of a workflow."""
 
     version: str = ""
@@ -238,7 +238,7 @@ class WorkflowVersionInfo(CozeModel):
         return as_datetime(self.created_at)
 
 
-class WorkflowNodeExecuteHistory(CozeModel):
+class WorkflowNodeExecuteHistory(ResponseModel):
     """What one node put out during a run."""
 
     is_finish: bool = False

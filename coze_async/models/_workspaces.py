@@ -1,8 +1,8 @@
 """Workspaces and their members."""
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
-from coze_async.models._base import CozeModel
+from coze_async.models._base import ResponseModel
 
 __all__ = [
     "Workspace",
@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-class Workspace(CozeModel):
+class Workspace(ResponseModel):
     """A workspace."""
 
     id: str
@@ -34,14 +34,14 @@ class Workspace(CozeModel):
     """Ids of workspace admins."""
 
 
-class WorkspaceCreated(CozeModel):
+class WorkspaceCreated(ResponseModel):
     """A new workspace."""
 
     id: str | None = None
     """Identifier."""
 
 
-class WorkspaceMembersAdded(CozeModel):
+class WorkspaceMembersAdded(ResponseModel):
     """How adding members went."""
 
     added_success_user_ids: list[str] = Field(default_factory=list[str])
@@ -56,7 +56,7 @@ class WorkspaceMembersAdded(CozeModel):
     """Users invited earlier, not yet accepted."""
 
 
-class WorkspaceMember(CozeModel):
+class WorkspaceMember(ResponseModel):
     """A member of a workspace."""
 
     user_id: str
@@ -69,11 +69,18 @@ class WorkspaceMember(CozeModel):
     """Avatar image URL."""
 
 
-class WorkspaceMembersRemoved(CozeModel):
+class WorkspaceMembersRemoved(ResponseModel):
     """How removing members went."""
 
     removed_success_user_ids: list[str] = Field(default_factory=list[str])
-    not_in_space_user_ids: list[str] = Field(default_factory=list[str])
-    """Users that were not members."""
+    not_in_workspace_user_ids: list[str] = Field(
+        default_factory=list[str], validation_alias=AliasChoices("not_in_workspace_user_ids", "not_in_space_user_ids")
+    )
+    """Users that were not members; the table of the page and its sample spell the key in two ways."""
     owner_not_support_remove_user_ids: list[str] = Field(default_factory=list[str])
     """Owners that cannot be removed."""
+
+    @property
+    def not_in_space_user_ids(self) -> list[str]:
+        """The older name of `not_in_workspace_user_ids`."""
+        return self.not_in_workspace_user_ids

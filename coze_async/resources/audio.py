@@ -1,5 +1,6 @@
 """Voices, voiceprints, rooms, live streams, speech and transcriptions."""
 
+from coze_async._config import Timeouts
 from coze_async._core import Core
 from coze_async._download import Download
 from coze_async._endpoint import Resource, delete, get, post, put
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-class VoiceprintFeaturesResource(Resource):
+class VoiceprintFeaturesResource(Resource, place="audio.voiceprint_groups.features"):
     """The voiceprints of a group."""
 
     @post("/v1/audio/voiceprint_groups/{group_id}/features", form=VOICEPRINTS)
@@ -44,6 +45,7 @@ class VoiceprintFeaturesResource(Resource):
         desc: str | None = None,
         sample_rate: int | None = None,
         channel: int | None = None,
+        timeouts: Timeouts | None = None,
     ) -> VoicePrintGroupFeatureCreated:
         """Add the voice of one person to a group, 10 at most.
 
@@ -54,6 +56,7 @@ class VoiceprintFeaturesResource(Resource):
             desc: Description.
             sample_rate: Of a pcm recording, in Hz; 16000 if not given.
             channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page create_voiceprint.
         """
@@ -70,6 +73,7 @@ class VoiceprintFeaturesResource(Resource):
         file: FileSource | None = None,
         sample_rate: int | None = None,
         channel: int | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """Change a voiceprint: what is not given stays as it is.
 
@@ -81,53 +85,59 @@ class VoiceprintFeaturesResource(Resource):
             file: Another recording, wav or pcm (16 kHz, mono, 16 bit), up to 4 MB.
             sample_rate: Of a pcm recording, in Hz; 16000 if not given.
             channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page update_voiceprint.
         """
         ...
 
     @delete("/v1/audio/voiceprint_groups/{group_id}/features/{feature_id}", safe=True)
-    async def delete(self, *, group_id: str, feature_id: str) -> None:
+    async def delete(self, *, group_id: str, feature_id: str, timeouts: Timeouts | None = None) -> None:
         """Delete a voiceprint.
 
         Args:
             group_id: Voiceprint group id.
             feature_id: Voiceprint feature id.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page delete_voiceprint.
         """
         ...
 
     @get("/v1/audio/voiceprint_groups/{group_id}/features", pages=ByNumber())
-    def list(self, *, group_id: str, page_num: int = 1, page_size: int = 10) -> Pages[VoicePrintGroupFeature]:
+    def list(
+        self, *, group_id: str, page_num: int = 1, page_size: int = 10, timeouts: Timeouts | None = None
+    ) -> Pages[VoicePrintGroupFeature]:
         """List voiceprints of a group.
 
         Args:
             group_id: Voiceprint group id.
             page_num: Page number, from 1.
             page_size: Items per page.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page list_voiceprint.
         """
         ...
 
 
-class LiveResource(Resource):
+class LiveResource(Resource, place="audio.live"):
     """Live sessions."""
 
     @get("/v1/audio/live/{live_id}")
-    async def retrieve(self, *, live_id: str) -> LiveInfo:
+    async def retrieve(self, *, live_id: str, timeouts: Timeouts | None = None) -> LiveInfo:
         """Read live stream information.
 
         Args:
             live_id: Live id.
+            timeouts: For this call, instead of the client's.
 
         Source: cozepy 0.20, coze-js cabc1ec.
         """
         ...
 
 
-class RoomsResource(Resource):
+class RoomsResource(Resource, place="audio.rooms"):
     """Rooms for voice calls."""
 
     @post("/v1/audio/rooms")
@@ -141,6 +151,7 @@ class RoomsResource(Resource):
         workflow_id: str | None = None,
         config: RoomConfig | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> RoomCreated:
         """Create an RTC room and bind a bot to it.
 
@@ -152,13 +163,14 @@ class RoomsResource(Resource):
             workflow_id: Workflow id.
             config: Room options.
             connector_id: Publish channel id; 1024 API, 999 Chat SDK.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page create_room.
         """
         ...
 
 
-class SpeechResource(Resource):
+class SpeechResource(Resource, place="audio.speech"):
     """Text to speech."""
 
     @post("/v1/audio/speech")
@@ -174,6 +186,7 @@ class SpeechResource(Resource):
         emotion: str | None = None,
         emotion_scale: float | None = None,
         context_texts: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Download:
         """Turn a text into speech; the sound is iterated, read or saved as it comes.
 
@@ -190,6 +203,7 @@ class SpeechResource(Resource):
             emotion: Such as happy, sad or neutral, for a voice that supports it.
             emotion_scale: How strong the emotion is, 1 to 5; 4 if not given.
             context_texts: How it shall be spoken, in words, for voices of Doubao speech 2.0.
+            timeouts: For this call, instead of the client's.
 
         Raises:
             APIError: the server refused; it answers with JSON then, and not with sound.
@@ -199,23 +213,24 @@ class SpeechResource(Resource):
         ...
 
 
-class TranscriptionsResource(Resource):
+class TranscriptionsResource(Resource, place="audio.transcriptions"):
     """Speech to text."""
 
     @post("/v1/audio/transcriptions", form=RECORDINGS)
-    async def create(self, *, file: FileSource) -> Transcription:
+    async def create(self, *, file: FileSource, timeouts: Timeouts | None = None) -> Transcription:
         """Write down what is said in a recording.
 
         Args:
             file: Up to 10 MB and less than 30 minutes. Every model takes ogg, mp3, wav, m4a and mp4; large ones take
                 opus, pcm, raw, spx, aac and amr too.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page audio_transcriptions.
         """
         ...
 
 
-class VoiceprintGroupsResource(Resource):
+class VoiceprintGroupsResource(Resource, place="audio.voiceprint_groups"):
     """Groups of voiceprints."""
 
     def __init__(self, core: Core) -> None:
@@ -231,6 +246,7 @@ class VoiceprintGroupsResource(Resource):
         top_k: int | None = None,
         sample_rate: int | None = None,
         channel: int | None = None,
+        timeouts: Timeouts | None = None,
     ) -> SpeakerIdentified:
         """Find which voiceprint of a group speaks in a recording; each score is 0 to 100.
 
@@ -240,6 +256,7 @@ class VoiceprintGroupsResource(Resource):
             top_k: How many of the best matches to return; None returns all.
             sample_rate: Of a pcm recording, in Hz; 16000 if not given.
             channel: Of a pcm recording, 1 mono or 2 stereo; mono if not given.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page identify_voiceprint.
         """
@@ -247,7 +264,12 @@ class VoiceprintGroupsResource(Resource):
 
     @post("/v1/audio/voiceprint_groups")
     async def create(
-        self, *, name: str, desc: str | None = None, coze_account_id: str | None = None
+        self,
+        *,
+        name: str,
+        desc: str | None = None,
+        coze_account_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> VoicePrintGroupCreated:
         """Create a voiceprint group.
 
@@ -255,30 +277,35 @@ class VoiceprintGroupsResource(Resource):
             name: Name.
             desc: Description.
             coze_account_id: Enterprise or organization account id.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page create_voiceprint_group.
         """
         ...
 
     @put("/v1/audio/voiceprint_groups/{group_id}", safe=True)
-    async def update(self, *, group_id: str, name: str | None = None, desc: str | None = None) -> None:
+    async def update(
+        self, *, group_id: str, name: str | None = None, desc: str | None = None, timeouts: Timeouts | None = None
+    ) -> None:
         """Change a voiceprint group.
 
         Args:
             group_id: Voiceprint group id.
             name: Name.
             desc: Description.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page update_voiceprint_group.
         """
         ...
 
     @delete("/v1/audio/voiceprint_groups/{group_id}", safe=True)
-    async def delete(self, *, group_id: str) -> None:
+    async def delete(self, *, group_id: str, timeouts: Timeouts | None = None) -> None:
         """Delete a voiceprint group.
 
         Args:
             group_id: Voiceprint group id.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page delete_voiceprint_group.
         """
@@ -294,6 +321,7 @@ class VoiceprintGroupsResource(Resource):
         page_num: int = 1,
         page_size: int = 10,
         coze_account_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Pages[VoicePrintGroup]:
         """List voiceprint groups.
 
@@ -304,13 +332,14 @@ class VoiceprintGroupsResource(Resource):
             page_num: Page number, from 1.
             page_size: Items per page.
             coze_account_id: Enterprise or organization account id.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page list_voiceprint_group.
         """
         ...
 
 
-class VoicesResource(Resource):
+class VoicesResource(Resource, place="audio.voices"):
     """Voices to speak with."""
 
     @post("/v1/audio/voices/clone", form=VOICE_SAMPLES)
@@ -326,6 +355,7 @@ class VoicesResource(Resource):
         text: str | None = None,
         space_id: str | None = None,
         description: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> VoiceCloned:
         """Make a voice from a recording of one person; it counts against the voices that were bought.
 
@@ -339,12 +369,13 @@ class VoicesResource(Resource):
             text: What is said in the recording; if it differs too much, code 1109.
             space_id: Workspace that keeps the voice; None is the personal one.
             description: Description.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page clone_voices.
         """
         ...
 
-    @get("/v1/audio/voices", pages=ByNumber(items="voice_list"))
+    @get("/v1/audio/voices", pages=ByNumber(items="voice_list", key="voice_id"))
     def list(
         self,
         *,
@@ -353,6 +384,7 @@ class VoicesResource(Resource):
         model_type: str | None = None,
         page_num: int = 1,
         page_size: int = 100,
+        timeouts: Timeouts | None = None,
     ) -> Pages[Voice]:
         """List system and cloned voices.
 
@@ -362,6 +394,7 @@ class VoicesResource(Resource):
             model_type: Big or small voice model, see `VoiceModelType`.
             page_num: Page number, from 1.
             page_size: Items per page.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page list_voices.
         """

@@ -1,14 +1,15 @@
 """Chats: streamed, polled, looked up, cancelled, continued with tool outputs."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 import anyio
 
-from coze_async._chat_stream import ChatStream, chat_failed, chat_without_answer
-from coze_async._config import Polling
+from coze_async._chat_stream import ChatStream, chat_failed, chat_without_answer, reasoning_apart
+from coze_async._config import Polling, Timeouts
 from coze_async._core import Core
-from coze_async._endpoint import Resource, get, post
+from coze_async._endpoint import Resource, get, post, unexpected_argument
 from coze_async._errors import (
     STOP_ON,
     ConfigurationError,
@@ -17,12 +18,13 @@ from coze_async._errors import (
     PollTimeoutError,
     RequestTimeoutError,
 )
-from coze_async._exchange import Request
+from coze_async._exchange import Reply, Request
 from coze_async._limits import Slot
 from coze_async._logging import log
 from coze_async._polling import poll
 from coze_async._question import ChatItem, Question, messages_for
 from coze_async._replies import chat_from_reply, holds_message, result_from_reply
+from coze_async._wire import Deadline, WireResponse
 from coze_async.models import Chat, ChatResult, ChatStatus, Message, ToolOutput
 
 if TYPE_CHECKING:
@@ -65,13 +67,17 @@ class ChatOptions(TypedDict, total=False):
     """A shortcut command to run: `{"command_id": …, "parameters": {…}}`."""
     tools: Sequence[Mapping[str, Any]] | None
     custom_config: Mapping[str, Any] | None
+    timeouts: Timeouts | None
+    """For this call, instead of the client's."""
+    inline_reasoning: bool | None
+    """True takes `<think>…</think>` at the start of the answer for reasoning; None does as the client."""
 
 
-class ChatMessagesResource(Resource):
+class ChatMessagesResource(Resource, place="chat.messages"):
     """The messages of one chat."""
 
     @get("/v3/chat/message/list", payload=("data", "Messages"), kind="chat_look")
-    async def list(self, *, conversation_id: str, chat_id: str) -> list[Message]:
+    async def list(self, *, conversation_id: str, chat_id: str, timeouts: Timeouts | None = None) -> list[Message]:
         """List what the bot wrote during one chat, without the question, in no useful order.
 
         The list is complete only after the chat has ended, and empty for a chat that failed.
@@ -102,12 +108,15 @@ class ChatResource(Resource):
         Raises:
             ConfigurationError: the message is none that a bot can answer.
         """
-        return self._stream(**self._arguments(message, bot_id, user_id, options))
+        set_to = self._set_to(options)
+        return set_to._stream(**self._arguments(message, bot_id, user_id, options))  # noqa: SLF001 - its own
 
     async def ask(
         self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
     ) -> ChatResult:
         """Return a bot's whole answer, read from a stream.
+
+        If the caller is cancelled or the time is up, the remote chat is cancelled.
 
         Args:
             message: See `stream`.
@@ -121,7 +130,8 @@ class ChatResource(Resource):
             APIError: the server refused it.
             TransportError: no answer came.
         """
-        return await self.stream(message, bot_id=bot_id, user_id=user_id, **options).result()
+        set_to = self._set_to(options)
+        return await set_to._read(self._arguments(message, bot_id, user_id, options, "ask"))  # noqa: SLF001 - its own
 
     async def create(
         self, message: Question | None = None, *, bot_id: str, user_id: str, **options: Unpack[ChatOptions]
@@ -138,14 +148,17 @@ class ChatResource(Resource):
             ConfigurationError: auto_save_history is False, so that no answer could ever be looked up.
             ConversationBusyError: another chat runs in this conversation.
         """
-        arguments = self._saved(self._arguments(message, bot_id, user_id, options))
-        request = _CREATE.request(arguments, user=user_id)
-        conversation = await self._core.conversation(request)
+        if (set_to := self._set_to(options)) is not self:
+            return await set_to.create(message, bot_id=bot_id, user_id=user_id, **options)
+        arguments = self._saved(self._arguments(message, bot_id, user_id, options, "create"))
+        request = _CREATE.request(arguments)
+        asked_at, total = anyio.current_time(), self._core.deadline()
+        conversation = await self._core.conversation(request, total)
         try:
-            async with ChatStream(self._core, request) as stream:
-                reply = await stream.whole_answer()
-                if reply is not None:
-                    return chat_from_reply(self._core, request.name, reply)
+            answer = await self._asked(request, total, asked_at)
+            if isinstance(answer, Reply):
+                return chat_from_reply(self._core, request.name, answer)
+            async with answer as stream:
                 # Coze Plus streams although no stream was asked for: the chat is known, and goes on.
                 if (chat := await _named(stream)) is not None:
                     return chat
@@ -182,8 +195,9 @@ class ChatResource(Resource):
             PollTimeoutError: it was not over in time.
             ConfigurationError: auto_save_history is False.
         """
-        arguments = self._saved(self._arguments(message, bot_id, user_id, options))
-        return await self._polled(arguments, polling or Polling())
+        set_to = self._set_to(options)
+        arguments = self._saved(self._arguments(message, bot_id, user_id, options, "create_and_poll"))
+        return await set_to._polled(arguments, polling or Polling())  # noqa: SLF001 - its own
 
     def batch(
         self,
@@ -203,8 +217,9 @@ class ChatResource(Resource):
                 async for outcome in outcomes:
                     print(outcome.item, outcome.value.text if outcome.is_ok else outcome.error)
 
-        Each user's limits hold. Leaving the block cancels the chats that still run, on the server too, and so does a
-        time-out. A chat that goes on after another error is `outcome.error.chat`.
+        Each user's limits hold. An item that waits for them gives its place to the next one, so that items sorted by
+        user take no longer than others; up to 1,000 may wait so. Leaving the block cancels the chats that still run, on
+        the server too, and so does a time-out. A chat that goes on after another error is `outcome.error.chat`.
 
         Args:
             items: Texts, Messages, lists of MessageObject, or ChatItems, which may have a bot and a user of their own.
@@ -219,22 +234,23 @@ class ChatResource(Resource):
         Raises:
             ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
         """
-        from coze_async._batch import fan_out
+        from coze_async._batch import FanOut
 
-        if unknown := options.keys() - ChatOptions.__annotations__.keys():
-            raise TypeError(f"batch() takes no {', '.join(sorted(unknown))}; see ChatOptions for what it takes.")
+        _check_options("batch", options)
+        set_to = self._set_to(options)
         shared: dict[str, Any] = {**options, "bot_id": bot_id, "user_id": user_id}
         if polling is not None:
             self._saved(shared)
 
         async def ask(item: Q) -> ChatResult:
             arguments = self._of_item(item, shared)
-            return await (self._read(arguments) if polling is None else self._polled(arguments, polling))
+            read, polled = set_to._read, set_to._polled  # noqa: SLF001 - its own
+            return await (read(arguments) if polling is None else polled(arguments, polling))
 
-        return fan_out(ask, items, limit=limit, ordered=ordered, stop_on=stop_on)
+        return FanOut(ask, items, limit=limit, ordered=ordered, stop_on=stop_on, gives_way=True)
 
     @get("/v3/chat/retrieve", kind="chat_look")
-    async def retrieve(self, *, conversation_id: str, chat_id: str) -> Chat:
+    async def retrieve(self, *, conversation_id: str, chat_id: str, timeouts: Timeouts | None = None) -> Chat:
         """Return a chat as it stands; ask at most once per second.
 
         Coze Plus has no such route. GET, as the page says and Coze Studio routes; the official SDKs send POST, which
@@ -245,7 +261,7 @@ class ChatResource(Resource):
         ...
 
     @post("/v3/chat/cancel", safe=True, payload=("data", "ChatV3ChatDetail"))
-    async def cancel(self, *, conversation_id: str, chat_id: str) -> Chat:
+    async def cancel(self, *, conversation_id: str, chat_id: str, timeouts: Timeouts | None = None) -> Chat:
         """Stop a chat that is still in progress; all its tokens are billed, and a stream of it goes on.
 
         Raises:
@@ -257,7 +273,13 @@ class ChatResource(Resource):
 
     @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": False})
     async def submit_tool_outputs(
-        self, *, conversation_id: str, chat_id: str, tool_outputs: Sequence[ToolOutput], connector_id: str | None = None
+        self,
+        *,
+        conversation_id: str,
+        chat_id: str,
+        tool_outputs: Sequence[ToolOutput],
+        connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Chat:
         """Give a chat that requires action the outputs of all its tool calls, and return it as it stands.
 
@@ -270,7 +292,13 @@ class ChatResource(Resource):
 
     @post("/v3/chat/submit_tool_outputs", query=("conversation_id", "chat_id"), fixed={"stream": True})
     def submit_tool_outputs_stream(
-        self, *, conversation_id: str, chat_id: str, tool_outputs: Sequence[ToolOutput], connector_id: str | None = None
+        self,
+        *,
+        conversation_id: str,
+        chat_id: str,
+        tool_outputs: Sequence[ToolOutput],
+        connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> ChatStream:
         """Give a chat that requires action the outputs of all its tool calls, and return the events that follow.
 
@@ -299,6 +327,7 @@ class ChatResource(Resource):
         shortcut_command: Mapping[str, Any] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         custom_config: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> ChatStream:
         """Start a chat and stream the answer. Source: coze.cn page chat_v3."""
         ...
@@ -323,22 +352,29 @@ class ChatResource(Resource):
         shortcut_command: Mapping[str, Any] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         custom_config: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Chat:
         """Start a chat without streaming. Source: coze.cn page chat_v3."""
         ...
 
+    def _set_to(self, options: ChatOptions) -> Self:
+        """Return this group with those of the options that are not sent, and take them out."""
+        group = self._within(options.pop("timeouts", None))
+        inline = options.pop("inline_reasoning", None)
+        if inline is None:
+            return group
+        core = group._core  # noqa: SLF001 - of the same class
+        return type(self)(Core(core.session, core.options._replace(inline_reasoning=bool(inline))))
+
     @staticmethod
-    def _arguments(message: Question | None, bot_id: str, user_id: str, options: ChatOptions) -> dict[str, Any]:
+    def _arguments(
+        message: Question | None, bot_id: str, user_id: str, options: ChatOptions, function: str = "stream"
+    ) -> dict[str, Any]:
         """Return the wire's names and values for what the caller gave."""
-        for name, value in (("bot_id", bot_id), ("user_id", user_id)):
-            if not isinstance(value, str) or not value.strip():
-                raise ConfigurationError(f"{name} is {value!r}: it must be a text that is not empty.")
-        arguments: dict[str, Any] = {**options, "bot_id": bot_id, "user_id": user_id}
-        conversation_id = options.get("conversation_id") or None
-        context = options.get("additional_messages") or ()
-        arguments["conversation_id"] = conversation_id
-        arguments["additional_messages"] = messages_for(message, context, conversation_id=conversation_id)
-        return arguments
+        _check_options(function, options)
+        context, conversation_id = options.get("additional_messages") or (), options.get("conversation_id")
+        messages = messages_for(message, context, conversation_id=conversation_id)
+        return {**options, "bot_id": bot_id, "user_id": user_id, "additional_messages": messages}
 
     def _of_item(self, item: Question | ChatItem, shared: Mapping[str, Any]) -> dict[str, Any]:
         """Return the wire's names and values for one item of a batch."""
@@ -366,7 +402,7 @@ class ChatResource(Resource):
             return await stream.result()
         except anyio.get_cancelled_exc_class():
             if stream.chat_id:
-                await self._cancel_quietly(_chat_of(stream))
+                await self._left(_chat_of(stream))
             raise
         except CozeError as error:
             if stream.chat_id and error.chat is None:
@@ -376,19 +412,22 @@ class ChatResource(Resource):
             raise
 
     async def _polled(self, arguments: Mapping[str, Any], polling: Polling) -> ChatResult:
-        seen: list[Chat] = []
-        has_canceled = False
+        core, seen = self._core, list[Chat]()
+        has_canceled, state = False, "chat was not yet created"
         request = _CREATE.request(arguments, user=arguments["user_id"])
+        asked_at, total = anyio.current_time(), core.deadline()
         with anyio.move_on_after(polling.timeout):
-            conversation = await self._core.conversation(request)
-            slot = Slot()
+            conversation = slot = Slot()
             try:
-                slot = await self._core.slot(request.user)
-                return await self._until_over(request, polling, seen)
-            except anyio.get_cancelled_exc_class():
+                conversation = await core.conversation(request, total)
+                slot = await core.slot(request.user, total, request.name)
+                return await self._until_over(request, polling, seen, total, asked_at)
+            except anyio.get_cancelled_exc_class() as error:
                 # Nobody waits for it any more, but it would go on and cost.
                 if seen and not seen[-1].is_over:
-                    has_canceled = await self._cancel_quietly(seen[-1])
+                    has_canceled = await self._left(seen[-1])
+                elif not seen and (waited := getattr(error, "__notes__", None)):
+                    state = f"{state}, and nothing was sent. {' '.join(waited)}"
                 raise
             except CozeError as error:
                 if seen and error.chat is None:
@@ -401,18 +440,34 @@ class ChatResource(Resource):
                 conversation.release()
         chat = seen[-1] if seen else None
         fate = "has been asked to cancel" if has_canceled else "could not be cancelled and may go on"
-        state = f"chat {chat.id}, last seen {chat.status}, {fate}" if chat else "chat was not yet created"
+        state = f"chat {chat.id}, last seen {chat.status}, {fate}" if chat else state.removesuffix(".")
         raise PollTimeoutError(
             f"POST /v3/chat: no answer within {polling.timeout:g} s (Polling.timeout); the {state}. "
             "Raise Polling.timeout, or stream the answer.",
             chat=chat,
         )
 
-    async def _until_over(self, request: Request, polling: Polling, seen: list[Chat]) -> ChatResult:
+    async def _asked(self, request: Request, total: Deadline | None, asked_at: float) -> Reply | ChatStream:
+        """Send a request for a whole answer; return the stream if the server streams all the same."""
+        core, streams = self._core, list[ChatStream]()
+
+        async def begin(response: WireResponse, beginning: bytes) -> None:
+            streams[:] = [ChatStream(core, request)]
+            await streams[0].adopt(response, beginning)
+
+        answer = await core.send_or_open(request, begin, total=total, asked_at=asked_at)
+        if isinstance(answer, Reply):
+            return answer
+        streams[0].take(answer, total)
+        return streams[0]
+
+    async def _until_over(
+        self, request: Request, polling: Polling, seen: list[Chat], total: Deadline | None, asked_at: float
+    ) -> ChatResult:
         name, core = request.name, self._core
-        async with ChatStream(core, request) as stream:
-            reply = await stream.whole_answer()
-            if reply is None:
+        reply = await self._asked(request, total, asked_at)
+        if not isinstance(reply, Reply):
+            async with reply as stream:
                 # Coze Plus streams although no stream was asked for.
                 known = await _named(stream)
                 seen += [] if known is None else [known]
@@ -424,7 +479,7 @@ class ChatResource(Resource):
             return result_from_reply(core, name, reply)
         chat = chat_from_reply(core, name, reply)
         seen.append(chat)
-        ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+        ids: dict[str, Any] = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
         if not chat.is_over:
             with core.polling(_LOOK.kind) as paced:
                 chat = await poll(
@@ -438,10 +493,27 @@ class ChatResource(Resource):
         if all(message.updated_at for message in messages):
             # An answer's created_at is the beginning of its chat, so that it says nothing of the order.
             messages = sorted(messages, key=lambda message: message.updated_at or 0)
+        if core.options.inline_reasoning:
+            messages = reasoning_apart(messages)
         result = ChatResult(chat=chat, messages=messages, logid=reply.logid)
         if chat.status == ChatStatus.COMPLETED and result.is_empty:
             raise chat_without_answer(core, name, chat, reply.logid)
         return result
+
+    async def _left(self, chat: Chat) -> bool:
+        """Ask for a chat to be cancelled that nobody waits for any more, and name it in the log; see `_cancel_quietly`.
+
+        A cancellation is no error that could name it.
+        """
+        has_canceled = await self._cancel_quietly(chat)
+        log.log(
+            logging.INFO if has_canceled else logging.WARNING,
+            "nobody waits for the chat %s of the conversation %s any more: it %s",
+            chat.id,
+            chat.conversation_id,
+            "has been asked to cancel" if has_canceled else "could not be cancelled and may go on",
+        )
+        return has_canceled
 
     async def _cancel_quietly(self, chat: Chat) -> bool:
         """Ask for a chat to be cancelled; False if it was refused or took too long."""
@@ -463,6 +535,18 @@ async def _named(stream: ChatStream) -> Chat | None:
     while stream.chat is None and await anext(stream, None) is not None:
         pass
     return stream.chat
+
+
+def _check_options(function: str, options: ChatOptions) -> None:
+    """Refuse what no chat takes.
+
+    Raises:
+        TypeError: it names the argument and the function.
+    """
+    known = ChatOptions.__annotations__
+    if not options.keys() <= known.keys():
+        unknown = next(name for name in options if name not in known)
+        raise unexpected_argument(f"chat.{function}", unknown, known)
 
 
 def _chat_of(stream: ChatStream) -> Chat:

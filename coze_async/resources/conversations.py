@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from coze_async._config import Timeouts
 from coze_async._core import Core
 from coze_async._endpoint import Resource, delete, get, post, put
 from coze_async._pages import ByLastId, ByNumber, Pages
@@ -10,7 +11,7 @@ from coze_async.models import Conversation, Message, Section
 __all__ = ["ConversationMessagesResource", "ConversationsResource", "MessageFeedbackResource"]
 
 
-class MessageFeedbackResource(Resource):
+class MessageFeedbackResource(Resource, place="conversations.messages.feedback"):
     """Thumbs up or down for an answer."""
 
     @post("/v1/conversations/{conversation_id}/messages/{message_id}/feedback")
@@ -22,6 +23,7 @@ class MessageFeedbackResource(Resource):
         feedback_type: str,
         reason_types: Sequence[str] | None = None,
         comment: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """Rate a message.
 
@@ -31,25 +33,27 @@ class MessageFeedbackResource(Resource):
             feedback_type: `like` or `unlike`, see `FeedbackType`.
             reason_types: Names of reasons.
             comment: Any text.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page message_feedback.
         """
         ...
 
     @delete("/v1/conversations/{conversation_id}/messages/{message_id}/feedback", safe=True)
-    async def delete(self, *, conversation_id: str, message_id: str) -> None:
+    async def delete(self, *, conversation_id: str, message_id: str, timeouts: Timeouts | None = None) -> None:
         """Remove the rating of a message.
 
         Args:
             conversation_id: The conversation.
             message_id: The message.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page delete_message_feedback.
         """
         ...
 
 
-class ConversationMessagesResource(Resource):
+class ConversationMessagesResource(Resource, place="conversations.messages"):
     """The messages of a conversation; they are kept 180 days."""
 
     def __init__(self, core: Core) -> None:
@@ -65,6 +69,7 @@ class ConversationMessagesResource(Resource):
         content: str,
         content_type: str,
         meta_data: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Message:
         """Add a message to a conversation.
 
@@ -74,18 +79,20 @@ class ConversationMessagesResource(Resource):
             content: A text; JSON for `object_string`, see `Message`.
             content_type: `text` or `object_string`.
             meta_data: 16 pairs at most, keys of 1-64 and values of 1-512 characters.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page create_message.
         """
         ...
 
     @get("/v1/conversation/message/retrieve")
-    async def retrieve(self, *, conversation_id: str, message_id: str) -> Message:
+    async def retrieve(self, *, conversation_id: str, message_id: str, timeouts: Timeouts | None = None) -> Message:
         """Read one message.
 
         Args:
             conversation_id: The conversation.
             message_id: The message.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page retrieve_message.
         """
@@ -105,6 +112,7 @@ class ConversationMessagesResource(Resource):
         content: str | None = None,
         content_type: str | None = None,
         meta_data: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Message:
         """Change a message and return it.
 
@@ -114,18 +122,20 @@ class ConversationMessagesResource(Resource):
             content: A text; JSON for `object_string`, see `Message`.
             content_type: `text` or `object_string`.
             meta_data: 16 pairs at most, keys of 1-64 and values of 1-512 characters.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page modify_message.
         """
         ...
 
     @post("/v1/conversation/message/delete", query=("conversation_id", "message_id"), safe=True)
-    async def delete(self, *, conversation_id: str, message_id: str) -> Message:
+    async def delete(self, *, conversation_id: str, message_id: str, timeouts: Timeouts | None = None) -> Message:
         """Delete a message and return it.
 
         Args:
             conversation_id: The conversation.
             message_id: The message.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page delete_message.
         """
@@ -143,6 +153,7 @@ class ConversationMessagesResource(Resource):
         limit: int = 50,
         bot_id: str | None = None,
         include_middle_message: bool | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Pages[Message]:
         """List messages of a conversation, newest first.
 
@@ -155,6 +166,7 @@ class ConversationMessagesResource(Resource):
             limit: Items per page, 1 to 50.
             bot_id: The bot.
             include_middle_message: True includes what stands between question and answer.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page list_message.
         """
@@ -183,6 +195,7 @@ class ConversationsResource(Resource):
         draft_mode: bool | None = None,
         workflow_id: str | None = None,
         user_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Conversation:
         """Begin a conversation; Coze Studio ignores `messages`.
 
@@ -198,40 +211,46 @@ class ConversationsResource(Resource):
             draft_mode: True for the draft of the chatflow.
             workflow_id: The chatflow.
             user_id: The end user; Coze Studio looks at it.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page create_conversation.
         """
         ...
 
     @get("/v1/conversation/retrieve", payload=("data", "ConversationData"))
-    async def retrieve(self, *, conversation_id: str) -> Conversation:
+    async def retrieve(self, *, conversation_id: str, timeouts: Timeouts | None = None) -> Conversation:
         """Read one conversation.
 
         Args:
             conversation_id: The conversation.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page retrieve_conversation.
         """
         ...
 
     @put("/v1/conversations/{conversation_id}", safe=True)
-    async def update(self, *, conversation_id: str, name: str | None = None) -> Conversation:
+    async def update(
+        self, *, conversation_id: str, name: str | None = None, timeouts: Timeouts | None = None
+    ) -> Conversation:
         """Rename a conversation.
 
         Args:
             conversation_id: The conversation.
             name: A name, 100 characters at most.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page edit_conversation.
         """
         ...
 
     @delete("/v1/conversations/{conversation_id}", safe=True)
-    async def delete(self, *, conversation_id: str) -> None:
+    async def delete(self, *, conversation_id: str, timeouts: Timeouts | None = None) -> None:
         """Delete a conversation.
 
         Args:
             conversation_id: The conversation.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page delete_conversation.
         """
@@ -248,6 +267,7 @@ class ConversationsResource(Resource):
         sort_field: str | None = None,
         connector_id: str | None = None,
         user_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Pages[Conversation]:
         """List conversations of a bot.
 
@@ -259,17 +279,19 @@ class ConversationsResource(Resource):
             sort_field: Such as `created_at`.
             connector_id: The channel: 1024 is the API, 999 the Chat SDK.
             user_id: The end user; Coze Studio looks at it.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page list_conversations.
         """
         ...
 
     @post("/v1/conversations/{conversation_id}/clear")
-    async def clear(self, *, conversation_id: str) -> Section:
+    async def clear(self, *, conversation_id: str, timeouts: Timeouts | None = None) -> Section:
         """Begin a new section: the bot forgets what was said, the messages are kept.
 
         Args:
             conversation_id: The conversation.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page clear_conversation_context.
         """

@@ -1,5 +1,6 @@
 """What holds requests back, and what the account may do."""
 
+from coze_async._config import Timeouts
 from coze_async._endpoint import Resource
 from coze_async._errors import DecodeError
 from coze_async._limits import Limits, LimitStatistics
@@ -14,11 +15,14 @@ _BUCKETS = {"chat": "account_chat", "workflow": "account_workflow"}
 class LimitsResource(Resource):
     """The limits that this client keeps to, for all its views."""
 
-    async def learn(self) -> Limits:
+    async def learn(self, *, timeouts: Timeouts | None = None) -> Limits:
         """Ask the server what the account may do per second, keep to it from now on, and return the limits in force.
 
         A limit of your own that is lower stays. Call it once after the client was made; polls slow down by it before
         they keep new chats waiting. Needs the permission getBenefit; only the clouds know it.
+
+        Args:
+            timeouts: For each of its calls, instead of the client's.
 
         Raises:
             PermissionDeniedError: the token lacks getBenefit.
@@ -30,7 +34,7 @@ class LimitsResource(Resource):
         benefits = BenefitsResource(self._core)
         rates: dict[str, int] = {}
         for bucket, name in _BUCKETS.items():
-            data = await benefits.retrieve(benefit_type_list=["api_run_qps"], resource_id=bucket)
+            data = await benefits.retrieve(benefit_type_list=["api_run_qps"], resource_id=bucket, timeouts=timeouts)
             for benefit in data.benefit_info:
                 item = benefit.effective.item_info if benefit.effective else None
                 is_meant = benefit.benefit_type in (None, "api_run_qps") and benefit.resource_id in (None, "", bucket)

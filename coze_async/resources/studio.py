@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from coze_async._chat_stream import ChatStream
+from coze_async._config import Timeouts
 from coze_async._core import Core
-from coze_async._endpoint import Resource, post
+from coze_async._endpoint import Resource, core_within, post, unexpected_argument
 from coze_async._errors import ConfigurationError
 from coze_async._replies import result_from_reply
 from coze_async.models import ChatResult, DraftBotCreated, DraftBotPublished
@@ -17,9 +18,9 @@ class AgentRunOptions(TypedDict, total=False):
     """What a run of an agent takes beyond the agent, the conversation and the question."""
 
     draft_mode: bool | None
-    """True talks to the draft."""
+    """True, the default, talks to the draft; published bots answer there with an empty stream if it is False."""
     scene: int | None
-    """4 the playground, 9 the API; see ConversationScene of Coze Studio."""
+    """4, the default, the playground, 9 the API; see ConversationScene of Coze Studio. The server demands one."""
     space_id: str | None
     custom_variables: Mapping[str, str] | None
     content_type: str | None
@@ -30,9 +31,11 @@ class AgentRunOptions(TypedDict, total=False):
     commit_version: str | None
     sub_scene: str | None
     shortcut_cmd_id: str | None
+    timeouts: Timeouts | None
+    """For this call, instead of the client's."""
 
 
-class DraftBotsResource(Resource):
+class DraftBotsResource(Resource, place="studio.draft_bots"):
     """Make and publish bots on a self-hosted server."""
 
     @post("/api/draftbot/create", session=True, kind="bot_management")
@@ -42,12 +45,13 @@ class DraftBotsResource(Resource):
         space_id: str,
         name: str | None = None,
         description: str | None = None,
-        icon_uri: str | None = None,
+        icon_uri: str | None = "default_icon/default_agent_icon.png",
         visibility: int | None = None,
         create_from: str | None = None,
         business_type: int | None = None,
+        timeouts: Timeouts | None = None,
     ) -> DraftBotCreated:
-        """Make a draft bot and return its id.
+        """Make a draft bot and return its id; the server demands an icon.
 
         Source: Coze Studio 4f786d6 and Coze Plus fb00b21, interface description.
         """
@@ -55,7 +59,12 @@ class DraftBotsResource(Resource):
 
     @post("/api/draftbot/update_display_info", session=True, kind="bot_management")
     async def update_display_info(
-        self, *, bot_id: str, display_info: Mapping[str, Any] | None = None, space_id: str | None = None
+        self,
+        *,
+        bot_id: str,
+        display_info: Mapping[str, Any] | None = None,
+        space_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """Change which parts of a draft bot's page are open: `{"tab_display_info": {"plugin_tab_status": 1, …}}`.
 
@@ -82,6 +91,7 @@ class DraftBotsResource(Resource):
         publish_type: int | None = None,
         pre_publish_ext: str | None = None,
         history_info: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> DraftBotPublished:
         """Publish a draft bot and return how it went, by channel.
 
@@ -101,6 +111,7 @@ class DraftBotsResource(Resource):
             publish_type: 0 online, 1 a preview.
             pre_publish_ext: As the interface description says.
             history_info: What has changed, for people.
+            timeouts: For this call, instead of the client's.
 
         Source: Coze Studio 4f786d6 and Coze Plus fb00b21, interface description.
         """
@@ -127,10 +138,10 @@ class StudioResource(Resource):
 
         Source: Coze Studio 4f786d6 (it always streams); a server that answers with JSON is understood too.
         """
-        arguments = _asked(query, bot_id, conversation_id, options)
-        endpoint = _AGENT_RUN
-        reply = await self._core.send(endpoint.request(arguments, user=endpoint.user(arguments, self._core)))
-        return result_from_reply(self._core, "POST /api/conversation/chat", reply)
+        core = core_within(self._core, options.pop("timeouts", None))
+        arguments = _asked("agent_run", query, bot_id, conversation_id, options)
+        reply = await core.send(_AGENT_RUN.request(arguments, user=core.options.user))
+        return result_from_reply(core, "POST /api/conversation/chat", reply)
 
     def agent_run_stream(
         self, query: str, *, bot_id: str, conversation_id: str, **options: Unpack[AgentRunOptions]
@@ -143,7 +154,7 @@ class StudioResource(Resource):
             conversation_id: Where question and answer are kept; this route makes none by itself.
             **options: See `AgentRunOptions`.
         """
-        return self._agent_run(**_asked(query, bot_id, conversation_id, options))
+        return self._agent_run(**_asked("agent_run_stream", query, bot_id, conversation_id, options))
 
     @post("/api/conversation/chat", session=True, kind="chat")
     def _agent_run(
@@ -152,8 +163,8 @@ class StudioResource(Resource):
         bot_id: str,
         conversation_id: str,
         query: str,
-        draft_mode: bool | None = None,
-        scene: int | None = None,
+        draft_mode: bool | None = True,
+        scene: int | None = 4,
         space_id: str | None = None,
         custom_variables: Mapping[str, str] | None = None,
         content_type: str | None = None,
@@ -164,6 +175,7 @@ class StudioResource(Resource):
         commit_version: str | None = None,
         sub_scene: str | None = None,
         shortcut_cmd_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> ChatStream:
         """Chat through the web page's route. Source: Coze Studio 4f786d6, interface description."""
         ...
@@ -172,9 +184,10 @@ class StudioResource(Resource):
 _AGENT_RUN = StudioResource._agent_run.endpoint  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _asked(query: str, bot_id: str, conversation_id: str, options: AgentRunOptions) -> dict[str, Any]:
+def _asked(function: str, query: str, bot_id: str, conversation_id: str, options: AgentRunOptions) -> dict[str, Any]:
+    for name in options:
+        if name not in AgentRunOptions.__annotations__:
+            raise unexpected_argument(f"studio.{function}", name, AgentRunOptions.__annotations__)
     if not query.strip():
         raise ConfigurationError("The query is empty: there is nothing to answer.")
-    if not conversation_id:
-        raise ConfigurationError("conversation_id is empty; the server demands one.")
     return {**options, "query": query, "bot_id": bot_id, "conversation_id": conversation_id}

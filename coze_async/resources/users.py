@@ -1,5 +1,6 @@
 """Users."""
 
+from coze_async._config import Timeouts
 from coze_async._endpoint import Resource, get
 from coze_async.models import User
 
@@ -10,7 +11,7 @@ class UsersResource(Resource):
     """Users."""
 
     @get("/v1/users/me")
-    async def me(self) -> User:
+    async def me(self, *, timeouts: Timeouts | None = None) -> User:
         """Return who the token belongs to.
 
         Source: cozepy 0.20, coze-js cabc1ec.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from coze_async._config import Timeouts
 from coze_async._endpoint import Resource, get, put
 from coze_async.models import VariableValue
 
@@ -20,6 +21,7 @@ class VariablesResource(Resource):
         app_id: str | None = None,
         bot_id: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> list[VariableValue]:
         """Read the values of variables for one user; give exactly one of bot_id and app_id.
 
@@ -29,6 +31,7 @@ class VariablesResource(Resource):
             app_id: The app.
             bot_id: The bot.
             connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page read_variable.
         """
@@ -43,6 +46,7 @@ class VariablesResource(Resource):
         app_id: str | None = None,
         bot_id: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """Set the values of variables for one user; give exactly one of bot_id and app_id.
 
@@ -52,6 +56,7 @@ class VariablesResource(Resource):
             app_id: The app.
             bot_id: The bot.
             connector_id: The channel: 1024 is the API, 999 the Chat SDK.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page update_variable.
         """

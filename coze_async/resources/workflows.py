@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 
 from coze_async._chat_stream import ChatStream
-from coze_async._config import Polling
+from coze_async._config import Polling, Timeouts
 from coze_async._core import Core
 from coze_async._endpoint import Resource, get, post
 from coze_async._errors import (
@@ -62,6 +62,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, Any] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowRun:
         """Run a workflow and return what it answered; with is_async=True only `execute_id`, at once.
 
@@ -77,6 +78,7 @@ class WorkflowsResource(Resource):
             ext: `latitude`, `longitude`, `user_id`.
             workflow_version: A version other than the published one.
             connector_id: The channel: 1024 is the API.
+            timeouts: For this call, instead of the client's.
 
         Raises:
             ConfigurationError: a parameter is no JSON value.
@@ -97,6 +99,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, Any] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowStream:
         """Run a workflow and return its events as they come; an interrupt ends them, see `resume`.
 
@@ -114,6 +117,7 @@ class WorkflowsResource(Resource):
         resume_data: str,
         ext: Mapping[str, str] | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowStream:
         """Go on with a workflow that was interrupted; it may be interrupted again, three times in all.
 
@@ -124,6 +128,7 @@ class WorkflowsResource(Resource):
             resume_data: What the workflow asked for.
             ext: `latitude`, `longitude`, `user_id`.
             connector_id: The channel: 1024 is the API.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page workflow_resume.
         """
@@ -142,6 +147,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, str] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> ChatStream:
         """Run a chatflow and return its events as they come.
 
@@ -158,6 +164,7 @@ class WorkflowsResource(Resource):
             ext: `latitude`, `longitude`, `user_id`.
             workflow_version: A version other than the published one.
             connector_id: The channel: 1024 is the API.
+            timeouts: For this call, instead of the client's.
 
         Raises:
             ConfigurationError: not exactly one of bot_id and app_id, or a message that cannot be answered.
@@ -168,17 +175,18 @@ class WorkflowsResource(Resource):
             raise ConfigurationError(
                 "A chatflow takes exactly one of bot_id and app_id (both together are error 4000)."
             )
-        messages = messages_for(message, additional_messages, conversation_id=conversation_id or None, most=50)
+        messages = messages_for(message, additional_messages, conversation_id=conversation_id, most=50)
         return self._chat(
             workflow_id=workflow_id,
             additional_messages=messages,
             bot_id=bot_id,
             app_id=app_id,
-            conversation_id=conversation_id or None,
+            conversation_id=conversation_id,
             parameters=parameters,
             ext=ext,
             workflow_version=workflow_version,
             connector_id=connector_id,
+            timeouts=timeouts,
         )
 
     async def run_and_poll(
@@ -192,6 +200,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, Any] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowRun:
         """Run a workflow in the background, look until it is over, and return what it answered.
 
@@ -206,6 +215,7 @@ class WorkflowsResource(Resource):
             ext: See `run`.
             workflow_version: See `run`.
             connector_id: See `run`.
+            timeouts: For each of its calls, instead of the client's.
 
         Raises:
             WorkflowError: the run failed.
@@ -225,12 +235,13 @@ class WorkflowsResource(Resource):
                     ext=ext,
                     workflow_version=workflow_version,
                     connector_id=connector_id,
+                    timeouts=timeouts,
                 )
                 execute_id = run.execute_id
                 if not execute_id:
                     # A server that does not know is_async has run it by now.
                     return run
-                return _finished(run, await self._last_history(workflow_id, execute_id, polling))
+                return _finished(run, await self._last_history(workflow_id, execute_id, polling, timeouts))
             finally:
                 slot.release()
         raise PollTimeoutError(
@@ -253,6 +264,7 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, Any] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> "FanOut[P, WorkflowRun]":
         """Run a workflow with every item as its parameters, so many at a time; see `fan_out`.
 
@@ -271,6 +283,7 @@ class WorkflowsResource(Resource):
             ext: See `run`.
             workflow_version: See `run`.
             connector_id: See `run`.
+            timeouts: For each call, instead of the client's.
 
         Raises:
             ConfigurationError: an argument cannot be right. An item that cannot be is an outcome with this error.
@@ -284,6 +297,7 @@ class WorkflowsResource(Resource):
             "ext": ext,
             "workflow_version": workflow_version,
             "connector_id": connector_id,
+            "timeouts": timeouts,
         }
 
         async def run(item: P) -> WorkflowRun:
@@ -310,39 +324,42 @@ class WorkflowsResource(Resource):
         ext: Mapping[str, str] | None = None,
         workflow_version: str | None = None,
         connector_id: str | None = None,
+        timeouts: Timeouts | None = None,
     ) -> ChatStream:
         """Run a chatflow. Source: coze.cn page workflow_chat."""
         ...
 
-    async def _last_history(self, workflow_id: str, execute_id: str, polling: Polling) -> WorkflowRunHistory:
+    async def _last_history(
+        self, workflow_id: str, execute_id: str, polling: Polling, timeouts: Timeouts | None
+    ) -> WorkflowRunHistory:
         """Look at a run until it is over."""
         ids = {"workflow_id": workflow_id, "execute_id": execute_id}
         try:
             with self._core.polling(_LOOK.kind) as paced:
-                return await poll(lambda: self._history(ids), _is_over, polling, paced=paced)
+                return await poll(lambda: self._history(ids, timeouts), _is_over, polling, paced=paced)
         except CozeError as error:
             # Its answer can still be fetched; without the id it would be lost.
             error.execute_id = execute_id
             error.add_note(f"The run {execute_id} was started and may go on.")
             raise
 
-    async def _history(self, ids: Mapping[str, str]) -> WorkflowRunHistory:
+    async def _history(self, ids: Mapping[str, str], timeouts: Timeouts | None) -> WorkflowRunHistory:
         """Look at a run, on whichever route the server has."""
         histories = None
         if self._has_cloud_route:
             try:
-                histories = await self.runs.run_histories.retrieve(**ids)
+                histories = await self.runs.run_histories.retrieve(**ids, timeouts=timeouts)
             except NotFoundError as error:
                 if not is_route_missing(error):
                     raise
                 self._has_cloud_route = False
         if histories is None:
-            histories = await self.runs.run_histories.get_run_history(**ids)
+            histories = await self.runs.run_histories.get_run_history(**ids, timeouts=timeouts)
         if not histories:
             raise DecodeError(f"The server has no history of the run {ids['execute_id']}.")
         return histories[0]
 
-    @get("/v1/workflows/{workflow_id}")
+    @get("/v1/workflows/{workflow_id}", blank=True)
     async def retrieve(
         self,
         *,
@@ -352,8 +369,9 @@ class WorkflowsResource(Resource):
         caller: str | None = None,
         include_chatflow_role: bool | None = None,
         include_input_output: bool | None = None,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowInfo:
-        """Read a workflow; Coze Studio fills in `role` only.
+        """Read a workflow; Coze Studio fills in `role` only, or nothing.
 
         Args:
             workflow_id: The workflow.
@@ -362,12 +380,13 @@ class WorkflowsResource(Resource):
             caller: For internal use of the service.
             include_chatflow_role: True fills in `role`.
             include_input_output: True fills in `input` and `output`.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page get_workflow_info.
         """
         ...
 
-    @get("/v1/workflows", pages=ByNumber())
+    @get("/v1/workflows", pages=ByNumber(key="workflow_id"))
     def list(
         self,
         *,
@@ -379,6 +398,7 @@ class WorkflowsResource(Resource):
         page_size: int = 10,
         folder_id: str | None = None,
         include_input_output: bool | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Pages[WorkflowBasic]:
         """List workflows.
 
@@ -391,25 +411,29 @@ class WorkflowsResource(Resource):
             page_size: Items per page, 30 at most.
             folder_id: The folder.
             include_input_output: True fills in `input` and `output`.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page get_workflow_list.
         """
         ...
 
     @post("/v1/workflows/{workflow_id}/collaboration_mode", safe=True)
-    async def update_collaboration_mode(self, *, workflow_id: str, collaboration_mode: str | None = None) -> None:
+    async def update_collaboration_mode(
+        self, *, workflow_id: str, collaboration_mode: str | None = None, timeouts: Timeouts | None = None
+    ) -> None:
         """Let one person or several edit a workflow.
 
         Args:
             workflow_id: The workflow.
             collaboration_mode: `single` or `collaboration`, see `BotCollaborationMode`.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page switch_workflow_develop_mode.
         """
         ...
 
 
-class WorkflowRunsResource(Resource):
+class WorkflowRunsResource(Resource, place="workflows.runs"):
     """Runs, under the names of the official SDK."""
 
     create: Final = WorkflowsResource.run
@@ -422,7 +446,13 @@ class WorkflowRunsResource(Resource):
 
     @post("/v1/workflows/resume", payload=(), kind="workflow")
     async def resume_sync(
-        self, *, event_id: str, interrupt_type: int, resume_data: str, workflow_id: str
+        self,
+        *,
+        event_id: str,
+        interrupt_type: int,
+        resume_data: str,
+        workflow_id: str,
+        timeouts: Timeouts | None = None,
     ) -> WorkflowRun:
         """Go on with an interrupted workflow, without a stream, in the mode in which it was begun.
 
@@ -431,6 +461,7 @@ class WorkflowRunsResource(Resource):
             interrupt_type: The type in the interrupt.
             resume_data: What the workflow asked for.
             workflow_id: The workflow.
+            timeouts: For this call, instead of the client's.
 
         Source: coze.cn page resume_workflow.
         """

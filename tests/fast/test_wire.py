@@ -4,6 +4,7 @@
 
 import logging
 import re
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -28,9 +29,10 @@ from coze_async import (
     Timeouts,
 )
 from coze_async._encoding import path_segment, query_string
-from coze_async._wire import AutoWire
+from coze_async._wire import AutoWire, WireRequest
 from coze_async._wire._auto import _certificates
 from coze_async._wire._fast._connection import Connection
+from coze_async._wire._fast._wire import FastWire
 
 CHAT = b'{"code":0,"data":{"id":"9","conversation_id":"7","status":"completed"}}'
 DONE = b'event:conversation.chat.completed\ndata:{"id":"9","conversation_id":"7"}\n\nevent:done\ndata:"[DONE]"\n\n'
@@ -238,9 +240,12 @@ async def test_a_tracer_that_wraps_httpcore_is_seen_also_if_it_comes_after_the_f
 
 
 async def test_a_header_that_would_be_two_is_refused_before_anything_is_sent() -> None:
-    async with serving(saying()) as server, coze_at(server, headers={"X-A": "1\r\nX-B: 2"}) as coze:
+    async with serving(saying()) as server:
+        wire = FastWire(server.url, ssl.create_default_context)
+        request = WireRequest("GET /", "GET", "/", {"X-A": "1\r\nX-B: 2"})
         with pytest.raises(ConfigurationError, match="the value of the header 'X-A' holds a line break"):
-            await retrieve(coze)
+            await wire.send(request, Timeouts(), None, None)
+        await wire.aclose()
     assert server.connections == 0
 
 

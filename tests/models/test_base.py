@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from coze_async import models
 from coze_async.models import Bot, Chat, CozeModel, Message, WorkflowRun
-from coze_async.models._base import as_datetime, read_json, read_object, without_nulls
+from coze_async.models._base import ResponseModel, as_datetime, read_json, read_object, without_nulls
 
 MODELS = [getattr(models, name) for name in models.__all__ if isinstance(getattr(models, name), type)]
 COZE_MODELS: list[type[CozeModel]] = [kind for kind in MODELS if issubclass(kind, CozeModel)]
@@ -23,6 +23,12 @@ class Inner(CozeModel):
 
     id: str
     count: int = 0
+
+
+class Named(ResponseModel):
+    """Something that a call returns."""
+
+    id: str
 
 
 class Outer(CozeModel):
@@ -210,3 +216,13 @@ def test_a_time_that_is_not_set_is_none(unset: int | None) -> None:
 
 def test_a_time_is_aware_and_utc() -> None:
     assert as_datetime(1760000000) == datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
+
+
+def test_the_log_id_does_not_make_two_answers_different() -> None:
+    one, other = Named.model_validate({"id": "1"}), Named.model_validate({"id": "1"})
+    other = other.model_copy(update={"logid": "log-2"})
+    assert (other.logid, one.logid) == ("log-2", None)
+    assert one == other
+    assert one != Named.model_validate({"id": "2"})
+    assert one != "1"
+    assert hash(one) == hash(other)

@@ -293,3 +293,29 @@ def test_a_result_of_nothing_is_empty() -> None:
 def test_a_result_knows_what_the_bot_waits_for() -> None:
     result = ChatResult(chat=chat(status="requires_action", required_action=ACTION))
     assert [call.id for call in result.tool_calls] == ["t1", "t2"]
+
+
+# --- representations --------------------------------------------------------------------------------------------------
+
+
+def test_a_message_shows_its_content_in_a_few_words() -> None:
+    assert repr(Message.assistant("long " * 50)) == (
+        "Message(role='assistant', type='answer', "
+        "content='long long long long long long long long long long long long…', content_type='text')"
+    )
+    assert repr(Message.user("two\nlines")) == (
+        "Message(role='user', type='question', content='two\\nlines', content_type='text')"
+    )
+
+
+def test_a_result_shows_its_answer_and_a_notebook_renders_it() -> None:
+    result = ChatResult(
+        chat=chat(status="completed", usage={"token_count": 18}),
+        messages=[Message.assistant("**Hi** there"), Message(role="assistant", type="follow_up", content="And now?")],
+    )
+    assert repr(result) == (
+        "ChatResult('**Hi** there', status=<ChatStatus.COMPLETED: 'completed'>, messages=2, tokens=18, "
+        "conversation_id='7', chat_id='9')"
+    ).replace("<ChatStatus.COMPLETED: 'completed'>", repr(result.status))
+    assert result._repr_markdown_() == "**Hi** there\n\n*And now?*"  # pyright: ignore[reportPrivateUsage]
+    assert repr(ChatResult()) == "ChatResult('')"

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -27,6 +28,7 @@ from coze_async import (
     Timeouts,
     TransportError,
     WorkflowError,
+    fan_out,
 )
 from coze_async.emulator import (
     Ask,
@@ -295,7 +297,7 @@ async def test_mistakes_that_every_item_would_meet_are_raised_at_once() -> None:
     transport = Answers(chat())
     coze = AsyncCoze("pat_x", base_url="http://coze.test", transport=transport)
     mistaken: Any = coze.chat.batch
-    with pytest.raises(TypeError, match="takes no bot, temperature; see ChatOptions"):
+    with pytest.raises(TypeError, match=r"chat.batch\(\) got an unexpected keyword argument 'bot'"):
         mistaken(["Hi"], bot="b", user_id="u", temperature=1)
     with pytest.raises(ConfigurationError, match="auto_save_history=False"):
         mistaken(["Hi"], bot_id="b", user_id="u", polling=Polling(), auto_save_history=False)
@@ -381,3 +383,157 @@ async def test_failed_and_waiting_runs_are_outcomes(emulator: Emulator) -> None:
     assert waiting.unwrap().interrupt_data is not None
     assert "The item is a str: give the parameters of a run" in str(text.error)
     assert isinstance(no_json.error, ConfigurationError)
+
+
+# --- places go to users who may ask -----------------------------------------------------------------------------------
+
+
+def of_users(users: int, chats: int) -> list[ChatItem]:
+    """Return so many questions of each user, sorted by user."""
+    return [ChatItem("q", user_id=f"user {user}", key=number) for user in range(users) for number in range(chats)]
+
+
+def mixed(items: list[ChatItem], users: int) -> list[ChatItem]:
+    """Return the same questions, one of each user after the other."""
+    chats = len(items) // users
+    return [items[user * chats + number] for number in range(chats) for user in range(users)]
+
+
+async def seconds_of(items: list[ChatItem], limits: Limits, *, limit: int, ordered: bool = False) -> float:
+    """Return how long a batch takes, every chat a second, and check that no more than may are at work."""
+    emulator = Emulator()
+    emulator.bot("b", lambda _: Script("Hi", seconds=1.0))
+    began = anyio.current_time()
+    async with coze_at(emulator, limits) as coze:
+        batch = coze.chat.batch(items, bot_id="b", limit=limit, ordered=ordered, polling=Polling(timeout=999))
+        outcomes: list[Any] = []
+        async with batch:
+            async for outcome in batch:
+                outcomes.append(outcome)
+                places = batch._places  # pyright: ignore[reportPrivateUsage]
+                assert 0 <= places.at_work <= limit
+        limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
+        assert not limiter._places
+    assert [outcome.error for outcome in outcomes if not outcome.is_ok] == []
+    assert sorted(outcome.index for outcome in outcomes) == [*range(len(items))]
+    if ordered:
+        assert [outcome.index for outcome in outcomes] == [*range(len(items))]
+    return anyio.current_time() - began
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        replace(FREE, chats_at_once=4),
+        replace(FREE, chat=Rate(10, 10.0)),
+        replace(FREE, chats_at_once=4, chat=Rate(10, 10.0), account_at_once=30, account_chat=100),
+    ],
+    ids=["at once", "rate", "all"],
+)
+async def test_questions_sorted_by_user_take_no_longer_than_mixed_ones(limits: Limits) -> None:
+    items = of_users(10, 30)
+    by_turns = await seconds_of(mixed(items, 10), limits, limit=40)
+    assert await seconds_of(items, limits, limit=40) <= 1.05 * by_turns
+
+
+async def test_questions_sorted_by_conversation_take_no_longer_than_mixed_ones(emulator: Emulator) -> None:
+    async with coze_at(emulator, Limits(chat=None)) as coze:
+        conversations = [(await coze.conversations.create()).id for _ in range(5)]
+        items = [ChatItem("q", user_id="u", conversation_id=name) for name in conversations for _ in range(8)]
+        began = anyio.current_time()
+        batch = coze.chat.batch(items, bot_id="b", limit=5, polling=Polling(interval=0.5, max_interval=0.5))
+        assert all(outcome.is_ok for outcome in await batch.collect())
+    # Five at a time, each some two seconds, and eight in each conversation.
+    assert anyio.current_time() - began < 25.0
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_in_order_the_questions_of_a_user_who_waits_hold_nobody_for_ever(limit: int) -> None:
+    await seconds_of(of_users(3, 6), replace(FREE, chats_at_once=1, chat=Rate(2, 5.0)), limit=limit, ordered=True)
+
+
+async def test_only_so_many_items_wait_for_the_limits_of_their_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coze_async._batch._MOST_ASIDE", 20)
+    taken = itertools.count()
+    emulator = Emulator()
+    emulator.bot("b", lambda _: Script("Hi", seconds=1.0))
+    items = (ChatItem("q", user_id="u", key=next(taken)) for _ in itertools.count())
+    async with (
+        coze_at(emulator, replace(FREE, chat=Rate(1, 100.0))) as coze,
+        coze.chat.batch(items, bot_id="b", limit=5) as outcomes,
+    ):
+        assert (await anext(outcomes)).index == 0
+        await anyio.sleep(50.0)
+        # One was answered; of those that wait, 20 have given up their places.
+        assert next(taken) in range(21, 27)
+
+
+async def test_a_function_of_ones_own_never_has_more_calls_at_a_time_than_the_limit() -> None:
+    emulator = Emulator()
+    emulator.bot("b", lambda _: Script("Hi", seconds=1.0))
+    at_once: list[int] = []
+    running = 0
+    async with coze_at(emulator, replace(FREE, chats_at_once=1)) as coze:
+
+        async def ask(user: str) -> str:
+            nonlocal running
+            running += 1
+            at_once.append(running)
+            try:
+                return (await coze.chat.create_and_poll("q", bot_id="b", user_id=user)).text
+            finally:
+                running -= 1
+
+        outcomes = await fan_out(ask, ["a"] * 5 + ["b"] * 5, limit=3).collect()
+    assert [outcome.value for outcome in outcomes] == ["Hi"] * 10
+    assert max(at_once) == 3
+
+
+async def test_what_waits_for_a_limit_when_the_batch_ends_is_not_asked() -> None:
+    emulator = Emulator()
+    emulator.bot("b", Script("Half an", failure=Failure(4028, "no credits"), seconds=1.0))
+    items = [ChatItem("q", user_id="poor") for _ in range(9)]
+    async with coze_at(emulator, replace(FREE, chats_at_once=2)) as coze:
+        batch = coze.chat.batch(items, bot_id="b", limit=4, polling=Polling())
+        outcomes = await batch.collect()
+    assert isinstance(batch.stopped_by, ChatFailedError | QuotaError)
+    unasked = [outcome for outcome in outcomes if not outcome.attempts]
+    assert unasked
+    assert all("Nothing was sent for this item: the batch had ended by then" in str(each.error) for each in unasked)
+    assert not any(outcome.may_have_started for outcome in unasked)
+    assert len(emulator.requests) < 3 * len(items)
+
+
+async def test_a_batch_counts_the_wait_for_a_limit_whose_time_is_up() -> None:
+    emulator = Emulator()
+    emulator.bot("b", echo)
+    items = [ChatItem("q", user_id="u") for _ in range(2)]
+    async with coze_at(emulator, replace(FREE, chat=Rate(1, 60.0))) as coze:
+        timed = coze.with_options(timeouts=Timeouts(total=2))
+        first, second = await timed.chat.batch(items, bot_id="b").collect()
+    late = first if second.is_ok else second
+    assert isinstance(late.error, RequestTimeoutError)
+    assert late.attempts == 0
+    assert (late.waited, late.seconds) == pytest.approx((2.0, 0.0), abs=0.01)
+    assert not late.may_have_started
+
+
+async def test_an_item_that_comes_when_its_place_is_taken_again_waits_for_one() -> None:
+    emulator = Emulator()
+    emulator.bot("b", lambda _: Script("Hi", seconds=20.0))
+    began = anyio.current_time()
+
+    async def items() -> AsyncIterator[ChatItem]:
+        yield ChatItem("q", user_id="a")
+        await anyio.sleep(10.0)
+        yield ChatItem("q", user_id="b")
+
+    async with coze_at(emulator, replace(FREE, chat=Rate(1, 5.0, guard=0.0))) as coze:
+        limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
+        await limiter.turn("chat", "a")
+        batch = coze.chat.batch(items(), bot_id="b", limit=1, polling=Polling(interval=1.0, max_interval=1.0))
+        first, second = await batch.collect()
+    # The first has its turn after 5 s and its answer after 25 s; the second came meanwhile.
+    assert (first.waited, second.waited) == pytest.approx((5.0, 15.0), abs=1.5)
+    assert anyio.current_time() - began == pytest.approx(45.0, abs=2.0)
+    assert (batch._places.at_work, batch._places.aside) == (0, 0)  # pyright: ignore[reportPrivateUsage]

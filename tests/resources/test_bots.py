@@ -48,7 +48,14 @@ async def test_a_published_bot_is_read_on_its_own_route() -> None:
     coze, transport = coze_with(answer({"code": 0, "data": {"id": "5001", "name": "Clerk"}}))
     assert (await coze.bots.retrieve_online(bot_id="5001")).bot_id == "5001"
     assert transport.requests[0].url.path == "/v1/bot/get_online_info"
-    assert dict(transport.requests[0].url.params) == {"bot_id": "5001"}
+    assert dict(transport.requests[0].url.params) == {"bot_id": "5001", "connector_id": "1024"}
+
+
+async def test_a_self_hosted_server_hands_a_published_bot_out_without_an_envelope() -> None:
+    """Recording `bot_online_connector` of Coze Studio 4f786d6; without a channel it answers HTTP 500."""
+    coze, _ = coze_with(answer({"bot_id": "7713976326566182912", "name": "Tool", "description": "d"}))
+    bot = await coze.bots.retrieve_online(bot_id="7713976326566182912")
+    assert (bot.bot_id, bot.name) == ("7713976326566182912", "Tool")
 
 
 async def test_bots_of_a_server_can_be_read() -> None:

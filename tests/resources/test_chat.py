@@ -197,7 +197,7 @@ async def test_an_answer_that_could_never_be_read_is_not_asked_for(how: str) -> 
         (["Hi"], {}, "message is a list"),
         ("Hi", {"bot_id": ""}, "bot_id is ''"),
         ("Hi", {"user_id": " "}, "user_id is ' '"),
-        ("Hi", {"bot_id": 5001}, "bot_id is 5001"),
+        ("Hi", {"bot_id": True}, "bot_id is a bool"),
         ("Hi", {"parameters": {"when": object()}}, r"parameters\['when'\] is a object, which is no JSON value"),
         ("Hi", {"meta_data": {("a",): "b"}}, "A key of meta_data is a tuple"),
     ],
@@ -281,7 +281,7 @@ async def test_tool_calls_are_answered_in_a_polled_chat() -> None:
         waiting = await coze.chat.create_and_poll("Open the door", bot_id="b", user_id="u")
         assert waiting.status == "requires_action"
         assert [call.id for call in waiting.tool_calls] == ["call-1"]
-        ids = {"conversation_id": waiting.conversation_id, "chat_id": waiting.chat_id}
+        ids: dict[str, Any] = {"conversation_id": waiting.conversation_id, "chat_id": waiting.chat_id}
         going_on = await coze.chat.submit_tool_outputs(
             **ids, tool_outputs=[ToolOutput(tool_call_id="call-1", output="ok")]
         )
@@ -296,7 +296,7 @@ async def test_a_chat_can_be_looked_up_and_cancelled() -> None:
     emulator.bot("b", Script("Hi", seconds=60.0))
     async with coze_at(emulator) as coze:
         started = await coze.chat.create("Hi", bot_id="b", user_id="u")
-        ids = {"conversation_id": started.conversation_id, "chat_id": started.id}
+        ids: dict[str, Any] = {"conversation_id": started.conversation_id, "chat_id": started.id}
         assert not (await coze.chat.retrieve(**ids)).is_over
         assert (await coze.chat.cancel(**ids)).status == "canceled"
         with pytest.raises(BadRequestError, match=r"4104.*already over") as caught:

@@ -45,7 +45,8 @@ async def test_a_bot_is_made_shown_and_published(dialect: Any) -> None:
         "/api/draftbot/update_display_info",
         "/api/draftbot/publish",
     ]
-    assert emulator.requests[0].body == {"space_id": "1", "name": "Clerk", "description": "Kind"}
+    icon = "default_icon/default_agent_icon.png"
+    assert emulator.requests[0].body == {"space_id": "1", "name": "Clerk", "description": "Kind", "icon_uri": icon}
     assert emulator.requests[0].headers["cookie"] == "session_key=key-1"
 
 
@@ -58,12 +59,12 @@ async def test_an_agent_is_asked_and_streams_or_answers(dialect: Any) -> None:
         before = await coze.chat.ask("Hi", bot_id="5001", user_id="u")
     asked: dict[str, Any] = {"bot_id": "5001", "conversation_id": before.conversation_id}
     async with AsyncCoze(SessionAuth("key-1"), base_url=emulator.url, transport=emulator.transport()) as coze:
-        result = await coze.studio.agent_run("Hi", **asked, draft_mode=True)
+        result = await coze.studio.agent_run("Hi", **asked)
         assert result.text == "Hi there"
         stream = coze.studio.agent_run_stream("Hi", **asked)
         assert "".join([text async for text in stream.text()]) == "Hi there"
-        assert stream.conversation_id == before.conversation_id
-    assert emulator.requests[1].body == {"query": "Hi", "draft_mode": True, **asked}
+    # Without a scene real servers answer 400, and without the draft with an empty stream.
+    assert emulator.requests[1].body == {"query": "Hi", "draft_mode": True, "scene": 4, **asked}
     assert emulator.open_streams == 0
 
 
@@ -76,7 +77,7 @@ async def test_an_expired_session_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("query", "asked", "advice"),
-    [(" ", ASKED, "query is empty"), ("Hi", {**ASKED, "conversation_id": ""}, "conversation_id is empty")],
+    [(" ", ASKED, "query is empty"), ("Hi", {**ASKED, "conversation_id": ""}, "conversation_id is ''")],
 )
 async def test_what_an_agent_cannot_answer_is_not_sent(query: str, asked: dict[str, Any], advice: str) -> None:
     coze, transport = studio_with(chat())

@@ -68,6 +68,7 @@ from coze_async import (
     QuotaError,
     Rate,
     RateLimitError,
+    RawResponse,
     Recorder,
     RedisLimiter,
     Replay,
@@ -76,6 +77,7 @@ from coze_async import (
     ServerError,
     SessionAuth,
     Slot,
+    StorageError,
     StreamDone,
     StreamError,
     StreamInterruptedError,
@@ -315,7 +317,15 @@ async def batches(numbers: AsyncIterator[int]) -> None:
     async with fan_out(shown, numbers, limit=9, ordered=True, stop_on=(QuotaError, OSError)) as outcomes:
         async for outcome in outcomes:
             assert_type(outcome, Outcome[int, str])
-            assert_type((outcome.index, outcome.item, outcome.value), tuple[int, int, str | None])
+            assert_type((outcome.index, outcome.item), tuple[int, int])
+            if outcome.is_ok:
+                assert_type(outcome.value, str)
+            if outcome.is_ok is True:
+                assert_type(outcome.value, str)
+            if outcome.error is None:
+                assert_type(outcome.value, str)
+            else:
+                assert_type(outcome.error, Exception)
             assert_type((outcome.error, outcome.usage), tuple[Exception | None, Usage | None])
             assert_type((outcome.attempts, outcome.seconds, outcome.waited), tuple[int, float, float])
             assert_type((outcome.is_ok, outcome.may_have_started), tuple[bool, bool])
@@ -334,7 +344,8 @@ async def batches_of_chats(coze: AsyncCoze, texts: AsyncIterator[str]) -> None:
     mixed: list[str | Message | list[MessageObject] | ChatItem] = ["a", Message.user("b"), item]
     async with coze.chat.batch(mixed, bot_id="5", user_id="u", stop_on=()) as outcomes:
         async for outcome in outcomes:
-            assert_type(outcome.value, ChatResult | None)
+            if outcome.is_ok:
+                assert_type(outcome.value.text, str)
     runs = coze.workflows.batch([{"city": "Paris"}], workflow_id="1", polling=Polling())
     assert_type(runs, FanOut[dict[str, str], WorkflowRun])
 
@@ -469,6 +480,17 @@ async def limits(limiter: Limiter) -> None:
         assert_type((entered.limits, entered.processes), tuple[Limits, int])
 
 
+async def calls_of_ones_own(coze: AsyncCoze) -> None:
+    """Call what the library does not know, and set the time of one call."""
+    given = await coze.request("POST", "/v9/new", params={"a": [1]}, json={"b": None}, timeouts=Timeouts(total=1.0))
+    assert_type(given, RawResponse)
+    assert_type((given.status, given.content, given.logid), tuple[int, bytes, str | None])
+    chat = await coze.chat.retrieve(conversation_id="7", chat_id="9", timeouts=Timeouts(total=1.0))
+    assert_type(chat.logid, str | None)
+    result = await coze.chat.ask("Hi", bot_id="b", user_id="u", inline_reasoning=True, timeouts=Timeouts(total=1.0))
+    assert_type(result.reasoning, str)
+
+
 async def recordings(transport: httpx.AsyncBaseTransport) -> None:
     """Record what goes through a transport, and play it."""
     recorder = Recorder(Path("chat.jsonl"), transport, keep={"content", "users"})
@@ -539,6 +561,8 @@ async def errors(call: Callable[[], Awaitable[object]]) -> None:
     except WorkflowError as error:
         assert_type((error.code, error.msg), tuple[int | None, str])
         assert_type((error.debug_url, error.execute_id, error.logid), tuple[str | None, str | None, str | None])
+    except StorageError as error:
+        assert_type(error, StorageError)
     except PollTimeoutError as error:
         as_timeout(error)
         assert_type((error.chat, error.execute_id), tuple[Chat | None, str | None])

@@ -179,8 +179,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._is_last = True
                 return
             self._write(data[begin : begin + _SLICE])
+            allowed = math.inf if seconds is None else self._loop.time() + seconds
             while not self.is_writable and not self._has_answered():
-                allowed = math.inf if seconds is None else self._loop.time() + seconds
                 await self.wait(min(allowed, until))
                 if self._has_expired() and allowed <= until:
                     raise WireError(Failure.WRITE_TIMEOUT)
@@ -358,7 +358,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Break off a response that is not complete, and let go of the parser."""
-        if self._is_busy and not self.is_complete and self.error is None:
+        if self.error is None and self._is_shaking:
+            self.error = WireError(Failure.NO_CONNECTION, str(exc) if exc else "closed during the TLS handshake")
+        elif self.error is None and self._is_busy and not self.is_complete:
             self.error = WireError(Failure.LOST, str(exc) if exc else "the connection was closed")
         self._is_gone()
         # Break the reference cycle: the parser holds this connection.
@@ -399,14 +401,19 @@ class Connection(asyncio.BufferedProtocol):
             if not self.is_complete:
                 self.fail(WireError(Failure.LOST, f"the server sent invalid HTTP: {_reason(error)}"))
         if self.pieces or self.is_complete:
-            if size > _HIGH_WATER and self._wake.done() and not self._is_paused and self.is_open:
-                self._is_paused = True
-                cast("asyncio.Transport", self._transport).pause_reading()
+            if size > _HIGH_WATER:
+                self._pause_if_unread()
             return True
         if size > MOST_OF_A_HEAD:
             what = "trailers or extensions of chunks" if self.status else "headers"
             self.fail(WireError(Failure.LOST, f"the server sent more than {MOST_OF_A_HEAD >> 10} KiB of {what}"))
         return self._wakes_at_head and self.status != 0
+
+    def _pause_if_unread(self) -> None:
+        # A task that sends waits too, but reads nothing.
+        if (self._wake.done() or not self.is_writable) and not self._is_paused and self.is_open:
+            self._is_paused = True
+            cast("asyncio.Transport", self._transport).pause_reading()
 
     def _what_is_missing(self) -> str:
         """Return why a response is not complete, in the words of httpx's own transport, which people know."""

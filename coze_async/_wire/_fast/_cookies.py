@@ -18,9 +18,13 @@ class Cookies:
         self._jar = CookieJar()
 
     def take(self, url: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep the cookies of a response to a request for a URL; invalid ones are passed over."""
-        with contextlib.suppress(ValueError):
-            self._jar.extract_cookies(cast("HTTPResponse", _Response(headers)), urllib.request.Request(url))  # noqa: S310 - nothing is opened
+        """Keep the cookies of a response to a request for a URL; those that could not be sent back are passed over."""
+        request = urllib.request.Request(url)  # noqa: S310 - nothing is opened
+        for name, value in headers:
+            if name.lower() == b"set-cookie" and value.isascii():
+                # One by one, so that an invalid one does not hide the others.
+                with contextlib.suppress(ValueError):
+                    self._jar.extract_cookies(cast("HTTPResponse", _Response(value)), request)
 
     def header(self, url: str) -> str:
         """Return the header for a request; empty if no cookie is for it, or if one cannot be sent."""
@@ -33,11 +37,9 @@ class Cookies:
 class _Response:
     """What the jar asks of a response."""
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, cookie: bytes) -> None:
         self._message = Message()
-        for name, value in headers:
-            if name.lower() == b"set-cookie":
-                self._message["Set-Cookie"] = value.decode("utf-8", "replace")
+        self._message["Set-Cookie"] = cookie.decode("ascii")
 
     def info(self) -> Message:
         return self._message

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from coze_async._wire._failures import Failure, WireError
+from coze_async._wire._headers import check_framing
 
 __all__ = ["header_lines", "request_line"]
 
@@ -31,10 +32,12 @@ def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
         WireError: a name or a value holds what must not stand there.
     """
     lines: list[bytes] = []
+    headers = [*headers]
+    check_framing(name for name, _ in headers)
     for name, value in headers:
         if _NAME.fullmatch(name) is None:
             raise WireError(Failure.UNSENDABLE, f"invalid header name {name!r}: use letters, digits and -")
-        # It may be a credential, and is not shown.
+        # The value may be a credential; it is never shown.
         if _VALUE.fullmatch(value) is None:
             raise WireError(
                 Failure.UNSENDABLE, f"the value of the header {name!r} holds a line break or NUL, or space around it"

@@ -1,4 +1,4 @@
-"""Bytes of HTTP/1.1 -> callbacks: httptools (the extra `fast`), or h11, which httpx brings."""
+"""Bytes of HTTP/1.1 -> callbacks: httptools, or h11 where httptools is missing."""
 
 import re
 from collections.abc import Callable

@@ -81,6 +81,10 @@ class Pool:
                 if not connection.is_open:
                     raise WireError(Failure.NO_CONNECTION, self._why_not_open())
                 return connection
+        except UnicodeError as error:
+            # A label of the host name is empty or too long.
+            self._forget(connection)
+            raise WireError(Failure.UNSENDABLE, str(error)) from None
         except OSError as error:
             self._forget(connection)
             raise WireError(Failure.NO_CONNECTION, str(error) or type(error).__name__) from error

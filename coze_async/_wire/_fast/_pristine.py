@@ -14,16 +14,22 @@ _WATCHED = (
     ("httpcore", "AsyncConnectionPool", "handle_async_request"),
 )
 _known: list[Any] = [None, None, None]
-_modules = sys.modules
+_modules: dict[str, Any] = sys.modules
 
 
 def is_pristine() -> bool:
     """True if nobody has replaced httpx's functions: respx and the like do, and tracers wrap them."""
-    for (package, owner, name), known in zip(_WATCHED, _known, strict=True):
-        module = _modules.get(package)
-        if module is not None and getattr(getattr(module, owner, None), name, None) is not known:
-            return _looked_at_again()
-    return True
+    httpx = _modules.get("httpx")
+    if httpx is None:
+        return True
+    httpcore = _modules.get("httpcore")
+    if (
+        httpx.AsyncHTTPTransport.handle_async_request is _known[0]
+        and httpx.AsyncClient.send is _known[1]
+        and (httpcore is None or httpcore.AsyncConnectionPool.handle_async_request is _known[2])
+    ):
+        return True
+    return _looked_at_again()
 
 
 def _looked_at_again() -> bool:

@@ -148,7 +148,9 @@ class FastWire(Wire):
         headers, body = request.headers, request.body
         # One call is like the one before, most of all where there are many.
         if headers != self._last:
-            self._lines = header_lines([("Host", self._host), *own_headers(headers).items(), *headers.items()])
+            given = {name.lower() for name in headers}
+            host = [] if "host" in given else [("Host", self._host)]
+            self._lines = header_lines([*host, *own_headers(headers).items(), *headers.items()])
             self._last = headers
         line = request_line(request.method, self._prefix + request.target)
         cookies = self._cookie_line(request) if self._cookies is not None else b""
