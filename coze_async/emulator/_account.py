@@ -90,10 +90,11 @@ _ENTITIES = (
     "single_custom_consumer",
 )
 _LIMIT_FIELDS = ("active_mode", "started_at", "ended_at", "duration", "limit", "status", "trigger_unit", "trigger_time")
+_LIMIT_NUMBERS = ("started_at", "ended_at", "limit", "trigger_time")
 
 
 def create_limitation(world: World, request: RecordedRequest) -> Row:
-    """POST /v1/commerce/benefit/limitations; the answer is flat, whatever the page's table says."""
+    """POST /v1/commerce/benefit/limitations; the page's table has the rule in `benefit_info`, its sample is flat."""
     given = request.given()
     entity_type, benefit = given.one_of("entity_type", _ENTITIES), given.inner("benefit_info")
     row = {
@@ -104,7 +105,7 @@ def create_limitation(world: World, request: RecordedRequest) -> Row:
         "trigger_unit": "never",
         **_limit(benefit),
     }
-    return _limitation(world.state.keep("limitation", {"id": world.state.new_id(), **row}))
+    return {"benefit_info": _limitation(world.state.keep("limitation", {"id": world.state.new_id(), **row}))}
 
 
 def list_limitations(world: World, request: RecordedRequest) -> Row:
@@ -121,15 +122,17 @@ def list_limitations(world: World, request: RecordedRequest) -> Row:
 
 
 def update_limitation(world: World, request: RecordedRequest, benefit_id: str) -> Row:
-    """PUT /v1/commerce/benefit/limitations/{benefit_id}."""
+    """PUT /v1/commerce/benefit/limitations/{benefit_id}: nobody says what the answer holds; it is as for POST."""
     changes = _limit(request.given())
-    return _limitation(world.state.keep("limitation", world.find("limitation", benefit_id) | changes))
+    return {"benefit_info": _limitation(world.state.keep("limitation", world.find("limitation", benefit_id) | changes))}
 
 
 def _limit(given: Fields) -> Row:
+    """What of a rule is given; its numbers may come as texts, and are numbers when they are read back."""
     for name in _LIMIT_FIELDS:
         given.maybe_text(name)
-    return given.only(*_LIMIT_FIELDS)
+    numbers = {name: given.number(name, 0, least=0) for name in _LIMIT_NUMBERS if name in given}
+    return given.only(*_LIMIT_FIELDS) | numbers
 
 
 def _limitation(row: Row) -> Row:

@@ -1,6 +1,7 @@
 """A streamed response body: made step by step while it is read."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, MutableSet
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -57,6 +58,7 @@ class Body:
         opened: Where the body is registered until it is finished or closed.
         error: Writes an error event in the form of this stream.
         on_close: Called once, at the end of any kind.
+        split: Cuts what a step sends into the chunks in which it leaves; None sends it in one.
     """
 
     def __init__(
@@ -66,9 +68,12 @@ class Body:
         *,
         error: Callable[[int, str], bytes] | None = None,
         on_close: Callable[[], None] | None = None,
+        split: Callable[[bytes], list[bytes]] | None = None,
     ) -> None:
         self.steps = steps
         self.error = error
+        self._split = split
+        self._pieces: deque[bytes] = deque()
         self.read_timeout: float = math.inf
         self.watch: Watch | None = None
         self._opened = opened
@@ -82,6 +87,8 @@ class Body:
     async def __anext__(self) -> bytes:
         if self not in self._opened:
             raise StopAsyncIteration
+        if self._pieces:
+            return self._pieces.popleft()
         self._count += 1
         try:
             delay, chunk = next(self.steps)
@@ -107,7 +114,10 @@ class Body:
             await anyio.lowlevel.checkpoint()
         if self.watch is not None:
             self.watch.sent(chunk)
-        return chunk
+        if self._split is None:
+            return chunk
+        self._pieces.extend(self._split(chunk))
+        return self._pieces.popleft()
 
     def close(self) -> None:
         """End the body at once; harmless when it is over already."""

@@ -7,7 +7,7 @@ from ._fields import Fields, by_number
 from ._scripts import BotScript, default_bot
 from ._state import Row
 from ._wire import Refusal
-from ._world import OWNER, PERSONAL, RecordedRequest, World
+from ._world import DEMO_BOT, OWNER, PERSONAL, RecordedRequest, World
 
 API = "1024"
 """The channel of the API: where a bot has to be published before it can be talked to."""
@@ -32,6 +32,16 @@ DEFAULTS: Row = {
     "voice_info_list": [],
 }
 """The settings of a bot that nobody has set."""
+
+
+def has_bot(world: World, bot_id: str) -> bool:
+    """Whether somebody made a bot, through the API or with a script, or it is the demo."""
+    return bot_id in world.state.rows["bot"] or bot_id in world.bots or (bot_id == DEMO_BOT and world.has_demo_bot)
+
+
+def _settings_of(bot_id: str) -> Row:
+    """The settings of a bot that nobody made through the API."""
+    return {**DEFAULTS, "name": "Demo bot"} if bot_id == DEMO_BOT else DEFAULTS
 
 
 def script_of(world: World, bot_id: str, body: Fields) -> BotScript:
@@ -150,7 +160,7 @@ def _read(
         if world.bots.get(bot_id, default_bot) is None:
             raise Refusal(4200, f"The bot {bot_id} does not exist.")
         created = world.state.unix_time() - 86400
-        return _told(bot_id, DEFAULTS, created, created, "1760000000000")
+        return _told(bot_id, _settings_of(bot_id), created, created, "1760000000000")
     if is_draft:
         return _told(bot_id, bot["draft"], bot["created_at"], bot["updated_at"], "")
     wanted = version or bot["published"].get(connector_id or API)
@@ -223,8 +233,13 @@ def listing_v1(world: World, request: RecordedRequest) -> Row:
 
 
 def _of_workspace(world: World, space_id: str) -> list[Row]:
-    """The bots of a workspace, latest first; those that only have a script stand in the personal one, published."""
+    """The bots of a workspace, latest first; those that only have a script stand in the personal one, published.
+
+    As long as no bot has a script, a demo stands there: programs list the bots, take one and talk to it.
+    """
     made = world.state.all("bot", space_id=space_id)
+    if space_id == PERSONAL and world.has_demo_bot:
+        made.append(_scripted(DEMO_BOT))
     if space_id == PERSONAL:
         made += [
             _scripted(bot_id)
@@ -235,8 +250,9 @@ def _of_workspace(world: World, space_id: str) -> list[Row]:
 
 
 def _scripted(bot_id: str) -> Row:
-    version = {"version": "1760000000000", "settings": DEFAULTS, "created_at": 1760000000}
-    always = {"draft": DEFAULTS, "changed": False, "updated_at": 1760000000}
+    settings = _settings_of(bot_id)
+    version = {"version": "1760000000000", "settings": settings, "created_at": 1760000000}
+    always = {"draft": settings, "changed": False, "updated_at": 1760000000}
     return {"id": bot_id, "versions": [version], "published": {API: version["version"]}, **always}
 
 

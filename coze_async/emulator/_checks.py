@@ -53,16 +53,36 @@ def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
     """The text of the last user message that has one."""
-    for message in reversed(messages):
+    return (_questions(messages) or [""])[-1]
+
+
+def earlier_questions(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The questions before the last one: some clients send the whole history with each chat."""
+    return tuple(_questions(messages)[:-1])
+
+
+def _questions(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    found: list[str] = []
+    for message in messages:
         if message.get("role") != "user":
             continue
         content = str(message.get("content", ""))
         if message.get("content_type") != "object_string":
-            return content
-        texts = [item.get("text", "") for item in _items(content) if item.get("type") == "text"]
-        if texts:
-            return str(texts[0])
-    return ""
+            found.append(content)
+            continue
+        found += [str(item.get("text", "")) for item in _items(content) if item.get("type") == "text"][:1]
+    return found
+
+
+def is_spoken(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the user speaks: then the answer is spoken too (coze.cn page chat_v3)."""
+    asked = [message for message in messages if message.get("role") == "user"][-1:]
+    return any(
+        item.get("type") == "audio"
+        for message in asked
+        if message.get("content_type") == "object_string"
+        for item in _items(str(message.get("content", "")))
+    )
 
 
 def _items(content: str) -> list[dict[str, Any]]:
@@ -94,14 +114,16 @@ def check_messages(messages: Sequence[Mapping[str, Any]], *, most: int, text_onl
         _check_message(Fields(message, "additional_messages."))
     if messages[-1].get("role") != "user":
         raise Refusal(4000, "The last message must be from the user.")
-    plain = [message.get("content_type", "text") == "text" for message in messages]
+    plain = [(message.get("content_type") or "text") == "text" for message in messages]
     if text_only and not all(plain):
         raise Refusal(4000, "A chatflow takes text messages only; files go through parameters.")
     for index, message in enumerate(messages):
         if message.get("content_type") != "object_string":
             continue
-        texts = _texts_beside_files(str(message.get("content", "")))
-        if not texts and not any(plain[max(index - 1, 0) : index + 2]):
+        content = str(message.get("content", ""))
+        texts, is_audio = _texts_beside_files(content), any(item.get("type") == "audio" for item in _items(content))
+        # The page's rule names files and images; a recording is a question by itself.
+        if not texts and not is_audio and not any(plain[max(index - 1, 0) : index + 2]):
             raise Refusal(4000, "A message of files alone needs a text message before or after it.")
 
 
@@ -127,18 +149,12 @@ def _texts_beside_files(content: str) -> int:
     return texts
 
 
-def check_chat(body: Mapping[str, Any], *, cloud: bool) -> None:
+def check_chat(body: Mapping[str, Any]) -> None:
     """Refuse what `/v3/chat` refuses."""
     messages = messages_of(body)
     check_messages(messages, most=100)
     for name in ("parameters", "custom_variables", "meta_data"):
         Fields(body).object(name)
-    if not cloud:
-        for message in messages:
-            role, kind = message.get("role"), message.get("type") or "question"
-            if role not in {"user", "assistant"} or kind not in {"question", "answer"}:
-                raise Refusal(4000, f"A message of role {role} and type {kind} is not taken.")
-        return
     variables: Mapping[str, Any] = body.get("custom_variables") or {}
     if not all(re.fullmatch(r"[A-Za-z_]+", name) and isinstance(value, str) for name, value in variables.items()):
         raise Refusal(4000, "custom_variables maps names of letters and underscores to strings.")

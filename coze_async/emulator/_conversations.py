@@ -20,26 +20,25 @@ def create(world: World, request: RecordedRequest) -> Row:
     given = request.given()
     name = given.maybe_text("name", most=100) or given.maybe_text("conversation_name", most=100) or ""
     meta_data = given.meta_data()
-    # Coze Studio looks at no messages (source 4f786d6).
-    checked = [_message(message) for message in given.maybe_objects("messages", most=16)] if world.is_cloud else []
+    checked = [_message(message) for message in given.maybe_objects("messages", most=16)]
     bot_id, connector_id = given.maybe_text("bot_id") or "", given.maybe_text("connector_id") or "1024"
     if given.flag("get_or_create") and name:
         for known in world.state.conversations.values():
             if (known.name, known.bot_id, known.connector_id) == (name, bot_id, connector_id):
-                return told(world, known)
+                return told(known)
     user_id = given.maybe_text("user_id") or ""
     made = world.state.new_conversation()
     made.name, made.meta_data, made.bot_id = name, meta_data, bot_id
     made.connector_id, made.user_id = connector_id, user_id
     for message in checked:
         _put(world, made, message)
-    return told(world, _changed(world, made))
+    return told(_changed(world, made))
 
 
 def retrieve(world: World, request: RecordedRequest) -> EmulatedResponse:
-    """GET /v1/conversation/retrieve; Coze Studio has another key."""
-    found = told(world, world.conversation(request.asked().text("conversation_id")))
-    return world.wire.json(200, {"code": 0, "msg": "", "data" if world.is_cloud else "ConversationData": found})
+    """GET /v1/conversation/retrieve."""
+    found = told(world.conversation(request.asked().text("conversation_id")))
+    return world.wire.json(200, {"code": 0, "msg": "", "data": found})
 
 
 def update(world: World, request: RecordedRequest, conversation_id: str) -> Row:
@@ -48,7 +47,7 @@ def update(world: World, request: RecordedRequest, conversation_id: str) -> Row:
     found = world.conversation(conversation_id)
     if name is not None:
         found.name = name
-    return told(world, _changed(world, found))
+    return told(_changed(world, found))
 
 
 def delete(world: World, request: RecordedRequest, conversation_id: str) -> None:
@@ -73,7 +72,7 @@ def listing(world: World, request: RecordedRequest) -> Row:
     if given.maybe_one_of("sort_order", ("ASC", "DESC", "asc", "desc"), "DESC").upper() == "DESC":
         found.reverse()
     page = by_number(found, given, most=50, default=50, items="conversations", total=None, has_more="has_more")
-    return {**page, "conversations": [told(world, conversation) for conversation in page["conversations"]]}
+    return {**page, "conversations": [told(conversation) for conversation in page["conversations"]]}
 
 
 def clear(world: World, request: RecordedRequest, conversation_id: str) -> Row:
@@ -85,16 +84,15 @@ def clear(world: World, request: RecordedRequest, conversation_id: str) -> Row:
     return {"id": found.section_id, "conversation_id": found.id}
 
 
-def told(world: World, conversation: Conversation) -> Row:
+def told(conversation: Conversation) -> Row:
     """A conversation as it stands on the wire."""
-    creator = {"creator_id" if world.is_cloud else "creator_d": OWNER["user_id"]}
     return {
         "id": conversation.id,
         "name": conversation.name,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
         "meta_data": conversation.meta_data,
-        **creator,
+        "creator_id": OWNER["user_id"],
         "connector_id": conversation.connector_id,
         "last_section_id": conversation.section_id,
     }

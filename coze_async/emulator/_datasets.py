@@ -143,8 +143,8 @@ def delete_documents(world: World, request: RecordedRequest) -> EmulatedResponse
 
 
 def list_documents(world: World, request: RecordedRequest) -> EmulatedResponse:
-    """POST /open_api/knowledge/document/list, newest first."""
-    given = request.given()
+    """POST (on the cloud also GET) /open_api/knowledge/document/list, newest first."""
+    given = request.asked() if request.method == "GET" else request.given()
     dataset = world.find("dataset", given.text("dataset_id"))
     ids, keyword = given.maybe_texts("document_ids"), given.maybe_text("keyword") or ""
     found = [

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
@@ -89,7 +91,21 @@ class Disk:
             ) from self._failures[0]
 
 
+def _keep_private(path: str) -> None:
+    """Let only the owner read the file: tokens are in it. SQLite gives the files beside it the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with Path(path).open("rb") as file:
+            head = file.read(72)
+        # A file of somebody else is refused, and stays as it is.
+        if not head or head[68:] == _MARK.to_bytes(4, "big"):
+            Path(path).chmod(0o600)
+    except OSError as error:
+        raise sqlite3.OperationalError(f"unable to open database file ({error.strerror})") from error
+
+
 def _opened(path: str) -> sqlite3.Connection:
+    _keep_private(path)
     # Read here and written by one thread, never at the same time.
     connection = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
     try:

@@ -4,9 +4,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast, overload
 
 import anyio
+
+from coze_async._errors import ConfigurationError
 
 from . import _routes
 from ._body import EmulatedResponse
@@ -15,14 +17,17 @@ from ._disk import Disk
 from ._fault_kinds import kind_of_fault
 from ._faults import Fault, Faults
 from ._form import ReceivedForm
+from ._given import WrongTypeError, identifier, number, text, truth, whole
 from ._journal import Journal
 from ._limits import EmulatorLimits, Quota
 from ._memory import Memory
 from ._oauth import OAuthServer
-from ._scripts import BotScript, FlowScript, Script, WorkflowScript
+from ._scripts import Answer, BotScript, FlowScript, Script, WorkflowScript, as_script
 from ._state import ChatState, RunState, State
-from ._turns import make_up
-from ._wire import WIRES, Dialect
+from ._studio._turns import StudioTurn
+from ._studio._wire import WIRES
+from ._turns import Turn, make_up
+from ._wire import Dialect
 from ._world import RecordedRequest, World
 
 if TYPE_CHECKING:
@@ -45,8 +50,8 @@ class Emulator:
     """A local Coze that speaks the true wire, without a network or a token.
 
     Args:
-        dialect: Which server it is: "cloud" (coze.cn, coze.com), "studio" (Coze Studio) or "plus" (Coze Plus as
-            documented).
+        dialect: Which server it is: "cloud" (coze.cn, coze.com), "studio" (Coze Studio), "plus" (Coze Plus) or
+            "plus-page" (Coze Plus as its documentation page shows it).
         pace: Seconds between two pieces of a streamed text. With 0 they come as fast as they are read.
         tokens: The bearer tokens that are accepted, or for each of them the permissions it has, under the names of the
             console, such as `{"pat_x": {"chat", "getChat"}}`: what it lacks is refused with 4101. None accepts every
@@ -59,11 +64,14 @@ class Emulator:
             with `with Emulator(state=…) as emulator`.
         keep: How many of the last `requests` are kept at least; None keeps all.
         seed: Makes faults with a probability meet the same requests each time. None is another choice each time.
+        strict: Only what was made or granted exists. Tokens that are neither in `tokens` nor from a registered OAuth
+            app are refused with 4100; bots, workflows, workspaces and voices that nobody made with 4200.
+        occupied: How a streamed chat is refused while another one runs in its conversation (4016): with JSON, or with
+            an error event as the first of its stream. Clients meet both on the cloud.
 
     Raises:
-        ValueError: there is no such dialect, or a number is out of bounds.
-        TypeError: tokens is a text, or holds one where names are due.
-        ConfigurationError: the file of the state cannot be used; the text says why.
+        ConfigurationError: there is no such dialect, a number is out of bounds, tokens is a text or holds one where
+            names are due, or the file of the state cannot be used; the text says why.
     """
 
     url = "http://coze.emulator"
@@ -80,13 +88,17 @@ class Emulator:
         state: str | PathLike[str] | None = None,
         keep: int | None = None,
         seed: int | None = None,
+        strict: bool = False,
+        occupied: Literal["json", "event"] = "json",
     ) -> None:
+        if occupied not in ("json", "event"):
+            raise ConfigurationError(f"occupied is {occupied!r}: choose 'json' or 'event'.")
         if dialect not in WIRES:
-            raise ValueError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
-        if not 0 <= pace < math.inf:
-            raise ValueError(f"pace is {pace}: give seconds, 0 or more.")
-        if keep is not None and keep < 0:
-            raise ValueError(f"keep is {keep}: give how many requests to keep, 0 or more, or None for all.")
+            raise ConfigurationError(f"There is no dialect {dialect!r}: choose one of {', '.join(map(repr, WIRES))}.")
+        if not 0 <= number(pace, "pace") < math.inf:
+            raise ConfigurationError(f"pace is {pace}: give seconds, 0 or more.")
+        if keep is not None and whole(keep, "keep") < 0:
+            raise ConfigurationError(f"keep is {keep}: give how many requests to keep, 0 or more, or None for all.")
         self.requests: list[RecordedRequest] = []
         """Every request in the order of arrival, refused ones too."""
         kept = State()
@@ -98,9 +110,11 @@ class Emulator:
             memory=memory,
             tokens=_permissions(tokens),
             limits=limits or EmulatorLimits(),
+            strict=truth(strict, "strict"),
+            occupied=occupied,
             quota=Quota(chats=quota) if isinstance(quota, int) else quota or Quota(),
         )
-        make_up(self._world)
+        make_up(self._world, Turn if dialect == "cloud" else StudioTurn)
         self._keep = keep
         self._faults = Faults(seed)
         self._journal: Journal | None = None
@@ -162,29 +176,51 @@ class Emulator:
         """The faults that are planned and switched on."""
         return self._faults
 
-    def bot(self, bot_id: str, script: BotScript | None) -> None:
+    def bot(self, bot_id: str | int, script: BotScript | Mapping[str, Any] | list[str | Answer] | None) -> None:
         """Let a bot do what `script` says, in every turn; bots without a script answer by themselves.
 
         Args:
             bot_id: Any text; there is no need to create a bot.
-            script: A script or a text to answer, or a function (async or not) that makes one from a `ChatInput`.
-                None: the bot is not published, code 4015.
-        """
-        if not (script is None or isinstance(script, str | Script) or callable(script)):
-            raise TypeError(f"A bot's script is a Script, a text or a function, not a {type(script).__name__}.")
-        self._world.bots[bot_id] = script
+            script: A script, or what a file of scripts has for one: a text to answer, several, or a mapping of the
+                fields of `Script`; or a function (async or not) that makes one from a `ChatInput`. None: the bot is
+                not published, code 4015.
 
-    def workflow(self, workflow_id: str, script: FlowScript | None) -> None:
+        Raises:
+            ConfigurationError: nobody can play this.
+        """
+        if not (script is None or isinstance(script, str | Script | list | Mapping) or callable(script)):
+            raise WrongTypeError(f"A bot's script is a Script, a text or a function, not {script!r}.")
+        name = identifier(bot_id, "bot_id")
+        is_listed = isinstance(script, list | Mapping)
+        self._world.bots[name] = as_script(script, f"The script of bot {name!r}") if is_listed else cast("Any", script)
+
+    def workflow(self, workflow_id: str | int, script: FlowScript | None) -> None:
         """Let a workflow do what `script` says, in every run; workflows without a script answer by themselves.
 
         Args:
             workflow_id: Any text. Without a script an id that ends in "ask" asks a question first.
-            script: A script, or a function (async or not) that makes one from a `WorkflowInput`.
-                None: there is no such workflow, code 4200.
+            script: A script, or a function (async or not) that makes one from a `WorkflowInput`. None: there is no
+                such workflow, code 4200.
+
+        Raises:
+            ConfigurationError: nobody can play this.
         """
         if not (script is None or isinstance(script, WorkflowScript) or callable(script)):
-            raise TypeError(f"A workflow's script is a WorkflowScript or a function, not a {type(script).__name__}.")
-        self._world.flows[workflow_id] = script
+            raise WrongTypeError(
+                f"A workflow's script is a WorkflowScript or a function, not {script!r}: write WorkflowScript(output)."
+            )
+        self._world.flows[identifier(workflow_id, "workflow_id")] = script
+
+    def account(self, secret: str, user_id: str = "7400000000000000003") -> None:
+        """Let a token, or the key of a session, belong to another person, on Coze Studio and Coze Plus.
+
+        What others made is then not theirs: conversations are not found, and workflows may not be run.
+
+        Args:
+            secret: The token without "Bearer", or the value of the cookie `session_key`.
+            user_id: Whose it is.
+        """
+        self._world.accounts[secret] = user_id
 
     @classmethod
     def load(cls, path: str | PathLike[str], dialect: Dialect = "cloud", **options: Any) -> "Emulator":
@@ -220,9 +256,13 @@ class Emulator:
             on: "METHOD /path" or "/path", where `*` stands for anything; None is any request.
             times: How many requests meet it; None means all from now on.
             probability: Which share of these requests meets it, 0 to 1. The others go on to the next planned fault.
+
+        Raises:
+            ConfigurationError: it is no fault, a number is out of bounds, or no request is ever met.
         """
         if not isinstance(fault, Fault):
-            raise TypeError(f"A fault is one of coze_async.emulator's, such as Cut(after=3), not {fault!r}.")
+            raise WrongTypeError(f"A fault is one of coze_async.emulator's, such as Cut(after=3), not {fault!r}.")
+        _check_pattern(on)
         self._faults.plan(fault, on, math.inf if times is None else times, probability)
 
     def switch(self, kind: str, probability: float = 1.0, on: str | None = None) -> None:
@@ -232,7 +272,11 @@ class Emulator:
             kind: One of `FAULT_KINDS`, such as "cut" or "429".
             probability: Which share of the requests meets it, 0 to 1; 0 switches it off.
             on: As in `fail`. A kind can be on for several, with a share for each.
+
+        Raises:
+            ConfigurationError: there is no such kind, the share is out of bounds, or no request is ever met.
         """
+        _check_pattern(on)
         self._faults.switch(kind, kind_of_fault(kind).fault, on, probability)
 
     def heal(self) -> None:
@@ -266,10 +310,11 @@ class Emulator:
             # Not at every request: what is at the front of a list costs all that is behind it.
             del self.requests[: -self._keep or None]
 
-        async def answer() -> EmulatedResponse:
-            return await _routes.answer(self._world, request)
-
         fault = self._faults.take(request.method, path)
+
+        async def answer() -> EmulatedResponse:
+            return await _routes.answer(self._world, request, None if fault is None else fault.at_once())
+
         if self._journal is not None:
             return await self._journal.follow(request, fault, answer, self._world)
         return await answer() if fault is None else await fault.meet(answer, self._world)
@@ -290,7 +335,12 @@ class Emulator:
         return make_app(self)
 
     async def serve(
-        self, host: str = "127.0.0.1", port: int = 0, *, task_status: Started = anyio.TASK_STATUS_IGNORED
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        hosts: Collection[str] = (),
+        task_status: Started = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve this emulator on a port until cancelled (extra `emulator`).
 
@@ -300,11 +350,25 @@ class Emulator:
         Args:
             host: Address to listen at.
             port: 0 takes a free port.
+            hosts: Names under which it may be asked, such as that of a container. It answers to `localhost`, loopback
+                addresses and its own address anyway, and refuses all others: a foreign page can make a name of its
+                own point here (DNS rebinding).
             task_status: Is told the base URL as soon as requests can be sent.
         """
         from ._server import serve
 
-        await serve(self.app(), host, port, task_status)
+        await serve(self.app(), host, port, task_status, hosts)
+
+
+def _check_pattern(on: str | None) -> None:
+    """Refuse a pattern of requests that no request can match."""
+    if on is None or _routes.is_known(text(on, "on")):
+        return
+    near = _routes.nearest(on)
+    guess = f" Did you mean {near!r}?" if near else ""
+    raise ConfigurationError(
+        f"No request of the emulator matches {on!r}.{guess} Give 'METHOD /path' or '/path'; * stands for anything."
+    )
 
 
 def _permissions(
@@ -312,11 +376,11 @@ def _permissions(
 ) -> Mapping[str, frozenset[str] | None] | None:
     """The permissions of each token; None for all of them, and None alone if every token is accepted."""
     if isinstance(tokens, str):
-        raise TypeError('tokens is a text: give a list of tokens, or {"pat_…": {"chat", "getChat"}}.')
+        raise WrongTypeError('tokens is a text: give a list of tokens, or {"pat_…": {"chat", "getChat"}}.')
     if isinstance(tokens, Mapping):
         named = cast("Mapping[str, Collection[str]]", tokens)
         if any(isinstance(names, str) for names in named.values()):
-            raise TypeError("The permissions of a token are a set of names, not a text.")
+            raise WrongTypeError("The permissions of a token are a set of names, not a text.")
         return {token: frozenset(names) for token, names in named.items()}
     return None if tokens is None else dict.fromkeys(tokens)
 

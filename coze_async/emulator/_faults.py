@@ -3,13 +3,19 @@
 import itertools
 import math
 import random
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from coze_async._errors import ConfigurationError
+
 from ._body import Body, ConnectionDropped, EmulatedResponse, Step, pause
 from ._body import Unreachable as NoConnection
+from ._given import Read, maybe, number, take, whole
+from ._given import text as a_text
+from ._reasons import reason
 from ._wire import Refusal
 from ._world import World
 
@@ -27,12 +33,24 @@ class Fault:
         del world
         return await answer()
 
+    def at_once(self) -> Refusal | None:
+        """What `answer()` is to refuse in place of the work, in the form of the request; None lets it work."""
+        return None
+
+
+def _words(code: int, msg: str | None) -> str:
+    return reason(code) if msg is None else msg
+
 
 def _check(**numbers: float | None) -> None:
     """Refuse what is no count and no time; None is left to what it means."""
-    for name, number in numbers.items():
-        if number is not None and not number >= 0:
-            raise ValueError(f"{name} is {number}: give 0 or more.")
+    for name, value in numbers.items():
+        if value is not None and not number(value, name) >= 0:
+            raise ConfigurationError(f"{name} is {value}: give 0 or more.")
+
+
+_STATUS: dict[str, Read] = {"status": whole}
+_CODE: dict[str, Read] = {"code": whole, "msg": maybe(a_text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +59,18 @@ class Refuse(Fault):
 
     status: int = 429
     code: int = 4013
-    msg: str = "The request rate or the number of requests at once exceeds the limit."
-    retry_after: str | None = None
+    msg: str | None = None
+    """None: what the service says with this code."""
+    retry_after: str | float | None = None
+
+    def __post_init__(self) -> None:
+        take(self, **_STATUS, **_CODE)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         del answer
-        response = world.wire.json(self.status, {"code": self.code, "msg": self.msg})
+        response = world.wire.json(self.status, {"code": self.code, "msg": _words(self.code, self.msg)})
         if self.retry_after is not None:
-            response.headers["retry-after"] = self.retry_after
+            response.headers["retry-after"] = str(self.retry_after)
         return response
 
 
@@ -57,13 +79,17 @@ class Code(Fault):
     """HTTP 200 with an error code in a JSON envelope, also where a stream was asked for."""
 
     code: int
-    msg: str = "Something went wrong."
+    msg: str | None = None
+    """None: what the service says with this code."""
     content_type: str = "application/json; charset=utf-8"
     """`text/event-stream` hides the JSON under the type of a stream."""
 
+    def __post_init__(self) -> None:
+        take(self, **_CODE, content_type=a_text)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         del answer
-        response = world.wire.json(200, {"code": self.code, "msg": self.msg})
+        response = world.wire.json(200, {"code": self.code, "msg": _words(self.code, self.msg)})
         response.headers["content-type"] = self.content_type
         return response
 
@@ -76,6 +102,9 @@ class Text(Fault):
     text: str = "internal server error"
     content_type: str = "text/plain; charset=utf-8"
 
+    def __post_init__(self) -> None:
+        take(self, **_STATUS, text=a_text, content_type=a_text)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         del answer, world
         return EmulatedResponse(self.status, {"content-type": self.content_type}, self.text.encode())
@@ -86,6 +115,9 @@ class Html(Fault):
     """The page of a gateway in front of the service."""
 
     status: int = 502
+
+    def __post_init__(self) -> None:
+        take(self, **_STATUS)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         page = (
@@ -109,6 +141,9 @@ class WrongContentType(Fault):
 
     content_type: str = "text/plain"
 
+    def __post_init__(self) -> None:
+        take(self, content_type=a_text)
+
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         del world
         response = await answer()
@@ -117,24 +152,36 @@ class WrongContentType(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent(Fault):
-    """After some events comes an error event, and then the end; a JSON answer becomes an error envelope."""
+    """After some events comes an error event, and then the end; a JSON answer becomes an error envelope.
+
+    With `after=0` it is the first event: nothing was begun, as where the service refuses a stream that it has opened.
+    """
 
     code: int = 5000
-    msg: str = "internal server error"
+    msg: str | None = None
+    """None: what the service says with this code."""
     after: int = 2
 
     def __post_init__(self) -> None:
+        take(self, **_CODE)
         _check(after=self.after)
+
+    def at_once(self) -> Refusal | None:
+        """The refusal that comes as the first event."""
+        return None if self.after else Refusal(self.code, _words(self.code, self.msg))
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
         response = await answer()
+        if not self.after:
+            return response
+        msg = _words(self.code, self.msg)
         if not isinstance(response.body, Body) or response.body.error is None:
-            return world.wire.refuse(Refusal(self.code, self.msg))
+            return world.wire.refuse(Refusal(self.code, msg))
         write = response.body.error
 
         def failing(steps: Iterator[Step]) -> Iterator[Step]:
             yield from itertools.islice(steps, self.after)
-            yield 0.0, write(self.code, self.msg)
+            yield 0.0, write(self.code, msg)
 
         return response.through(failing, world.opened)
 
@@ -220,8 +267,8 @@ class Slow(Fault):
     seconds: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"A piece has at least one byte, not {self.size}.")
+        if whole(self.size, "size") < 1:
+            raise ConfigurationError(f"A piece has at least one byte, not {self.size}.")
         _check(seconds=self.seconds)
 
     async def meet(self, answer: _Answer, world: World) -> EmulatedResponse:
@@ -254,9 +301,9 @@ class Duplicate(Fault):
         last = math.inf if self.events is None else self.after + self.events
 
         def doubled(steps: Iterator[Step]) -> Iterator[Step]:
-            for number, (delay, chunk) in enumerate(steps):
+            for place, (delay, chunk) in enumerate(steps):
                 yield delay, chunk
-                if self.after <= number < last:
+                if self.after <= place < last:
                     yield 0.0, chunk
 
         return response.through(doubled, world.opened)
@@ -330,6 +377,42 @@ def _beginning(steps: Iterator[Step], after: int, after_bytes: int | None) -> It
             return
 
 
+def overlaps(pattern: str, route: str) -> bool:
+    """Whether a pattern with `*` can meet a request of a route, "METHOD /path" with `{names}`."""
+    whole_route, path = (re.split(r"(\{\w+\})", one) for one in (route, route.partition(" ")[2]))
+    tokens = re.findall(r"\*|\?|\[[^\]]+\]|.", pattern)
+    return any(_meet(tokens, [token for part in one for token in _parts(part)]) for one in (whole_route, path))
+
+
+def _parts(part: str) -> list[str]:
+    return [part] if part.startswith("{") else list(part)
+
+
+def _meet(pattern: list[str], route: list[str]) -> bool:
+    """Whether some text is matched by both; a name of the route stands for a character or more, but no slash."""
+    reached = {(0, 0)}
+    waiting = [(0, 0)]
+    while waiting:
+        here, there = waiting.pop()
+        if (here, there) == (len(pattern), len(route)):
+            return True
+        one = pattern[here] if here < len(pattern) else ""
+        other = route[there] if there < len(route) else ""
+        is_any, is_name = one == "*", other.startswith("{") and len(other) > 1
+        steps: list[tuple[int, int]] = []
+        if is_any:
+            steps += [(here + 1, there), (here, there + 1)] if other else [(here + 1, there)]
+        elif one and is_name and one != "/":
+            steps += [(here + 1, there), (here + 1, there + 1)]
+        elif one and other and (one == other or one == "?" or len(one) > 1):
+            steps.append((here + 1, there + 1))
+        for step in steps:
+            if step not in reached:
+                reached.add(step)
+                waiting.append(step)
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class PlannedFault:
     """A fault that waits for its requests."""
@@ -365,8 +448,8 @@ class Faults:
 
     def plan(self, fault: Fault, on: str | None, times: float, probability: float = 1.0) -> None:
         """Let the next `times` requests that match `on`, or a share of them, meet `fault`."""
-        if times < 1 or times not in (math.inf, times // 1):
-            raise ValueError(f"times is {times}: give a whole number, 1 or more, or None for all from now on.")
+        if number(times, "times") < 1 or times not in (math.inf, times // 1):
+            raise ConfigurationError(f"times is {times}: give a whole number, 1 or more, or None for all from now on.")
         self.planned.append(self._new(fault, on, times, probability, f"planned {next(self._numbers)}"))
 
     def switch(self, kind: str, fault: Fault, on: str | None, probability: float) -> None:
@@ -403,8 +486,10 @@ class Faults:
         self.switched.clear()
 
     def _new(self, fault: Fault, on: str | None, times: float, probability: float, name: str) -> PlannedFault:
-        if not 0 <= probability <= 1:
-            raise ValueError(f"A probability lies between 0 and 1, so {probability} is none: 0.05 is one in twenty.")
+        if not 0 <= number(probability, "probability") <= 1:
+            raise ConfigurationError(
+                f"A probability lies between 0 and 1, so {probability} is none: 0.05 is one in twenty."
+            )
         # Each has dice of its own: a further fault does not change what the others meet.
         seed = None if self._seed is None else f"{self._seed} {name}"
         return PlannedFault(fault, on or "*", times, probability, random.Random(seed))  # noqa: S311 - no secret

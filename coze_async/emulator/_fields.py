@@ -177,6 +177,8 @@ def by_number(
     has_more: str | None = None,
 ) -> dict[str, Any]:
     """One page of what was found, counted from 1, with the keys that an endpoint has."""
+    # cozepy 0.20 counts in page_index where the pages say page_num; without it its loop would get page 1 for ever.
+    page = page if page in given else "page_index"
     number, length = given.number(page, 1), given.number(size, default, most=most)
     chunk = found[(number - 1) * length : number * length]
     told: dict[str, Any] = {items: list(chunk)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ._body import Body, EmulatedResponse, Step
 from ._form import ReceivedFile, ReceivedForm
-from ._sound import mp3, pcm, spoken, wav
+from ._sound import mp3, ogg_opus, pcm, pieces_of_sound, spoken, wav
 from ._wire import Refusal
 from ._world import RecordedRequest, World
 
@@ -24,25 +24,16 @@ TYPES = re.compile(
 """What a file may be (coze.cn page upload_files)."""
 RECORDINGS = re.compile("opus|ogg|mp3|wav|m4a|mp4|pcm|raw|spx|aac|amr")
 """What a recording may be (coze.cn page audio_transcriptions)."""
-_ANY = re.compile(".*")
+_SPOKEN = "mp3, wav, pcm, ogg_opus"
 _SAMPLE_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
-_PIECE = 4096
 
 
 async def upload(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/files/upload."""
-    cloud = world.wire.dialect == "cloud"
-    received = file_of(request, MOST if cloud else MOST_OF_STUDIO, TYPES if cloud else _ANY)
-    file_id = world.state.new_id()
-    written: dict[str, Any] = {"id": file_id, "bytes": received.size, "file_name": received.name}
-    if cloud:
-        written["created_at"] = world.state.unix_time()
-    else:
-        # Coze Studio source 4f786d6: other keys, and where it lies.
-        uri = f"BIZ_BOT_ICON/{file_id}{PurePath(received.name).suffix}"
-        written |= {"CreatedAt": world.state.unix_time(), "uri": uri, "url": f"http://storage.emulator/{uri}"}
-    world.state.keep("file", written)
-    return world.wire.succeed(written)
+    received = file_of(request, MOST, TYPES)
+    written: dict[str, Any] = {"id": world.state.new_id(), "bytes": received.size, "file_name": received.name}
+    written["created_at"] = world.state.unix_time()
+    return world.wire.succeed(world.state.keep("file", written))
 
 
 async def retrieve(world: World, request: RecordedRequest) -> EmulatedResponse:
@@ -57,20 +48,24 @@ async def speak(world: World, request: RecordedRequest) -> EmulatedResponse:
     request.text("voice_id")
     if len(text.encode()) > 1024:
         raise Refusal(4000, "Request parameter error: input has more than 1024 bytes.")
-    rate, speed = body.get("sample_rate", 24000), body.get("speed", 1)
+    # Official SDKs write null for what was not given.
+    rate, speed = body.get("sample_rate") or 24000, body.get("speed")
+    speed = 1 if speed is None else speed
     if rate not in _SAMPLE_RATES:
         raise Refusal(4000, f"Request parameter error: sample_rate is none of {_SAMPLE_RATES}.")
     if not isinstance(speed, int | float) or not 0.2 <= speed <= 3:
         raise Refusal(4000, "Request parameter error: speed is not between 0.2 and 3.")
-    match body.get("response_format", "mp3"):
+    match body.get("response_format") or "mp3":
         case "mp3":
             kind, sound = "audio/mpeg", mp3(text)
         case "wav":
             kind, sound = "audio/wav", wav(text, rate, speed=speed)
         case "pcm":
             kind, sound = "audio/pcm", pcm(text, rate, speed=speed)
+        case "ogg_opus":
+            kind, sound = "audio/ogg", ogg_opus(text)
         case other:
-            raise Refusal(4000, f"response_format is {other!r}: the emulator speaks mp3, wav and pcm.")
+            raise Refusal(4000, f"Request parameter error: response_format {other!r} is none of {_SPOKEN}.")
     _, headers = world.wire.log_headers()
     headers |= {"content-type": kind, "content-length": str(len(sound))}
     return EmulatedResponse(200, headers, Body(_pieces(sound, world.pace), world.opened))
@@ -84,8 +79,8 @@ async def transcribe(world: World, request: RecordedRequest) -> EmulatedResponse
 
 
 def _pieces(sound: bytes, pace: float) -> Iterator[Step]:
-    for start in range(0, len(sound), _PIECE):
-        yield pace, sound[start : start + _PIECE]
+    for piece in pieces_of_sound(sound):
+        yield pace, piece
 
 
 def file_of(request: RecordedRequest, most: int, types: re.Pattern[str]) -> ReceivedFile:

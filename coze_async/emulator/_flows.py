@@ -2,7 +2,7 @@
 
 from ._fields import Fields, by_number, by_token
 from ._state import Row
-from ._world import OWNER, RecordedRequest, World
+from ._world import DEMO_WORKFLOW, OWNER, RecordedRequest, World
 
 _CREATOR = {"id": OWNER["user_id"], "name": OWNER["user_name"]}
 _STATUSES = ("all", "published_online", "published_draft", "unpublished_draft")
@@ -19,6 +19,8 @@ def listing(world: World, request: RecordedRequest) -> Row:
     status = asked.maybe_one_of("publish_status", _STATUSES, "published_online")
     copies = [] if status == "published_online" else list(world.state.rows["workflow"].values())
     scripted = [flow for flow, script in world.flows.items() if script is not None]
+    # Programs list the workflows, take one and run it.
+    scripted += [DEMO_WORKFLOW] if world.has_demo_workflow else []
     found = [*copies[::-1], *(world.workflow(flow) for flow in scripted if flow not in world.state.rows["workflow"])]
     if status in ("unpublished_draft", "published_draft"):
         found = copies[::-1] if status == "unpublished_draft" else []
@@ -31,12 +33,10 @@ def listing(world: World, request: RecordedRequest) -> Row:
 
 
 def retrieve(world: World, request: RecordedRequest, workflow_id: str) -> Row:
-    """GET /v1/workflows/{workflow_id}: any one that was not taken away; Coze Studio tells its role only."""
+    """GET /v1/workflows/{workflow_id}: any one that was not taken away."""
     asked = request.asked()
     flow = world.workflow(workflow_id)
     role = {"role": _role(flow, asked.maybe_text("connector_id") or "1024")}
-    if not world.is_cloud:
-        return role
     told: Row = {"workflow_detail": _basic(flow)}
     return told | (role if asked.flag("include_chatflow_role") else {}) | _schemas(asked)
 

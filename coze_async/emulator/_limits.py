@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 Bucket: TypeAlias = Literal["chat", "workflow", "plugin", "upload"]
 """Calls that are counted together (coze.cn pages get_benefit and upload_files)."""
 Kind: TypeAlias = Literal["chat", "bot_management", "bot_info"]
-"""What Coze Plus counts for each user."""
+"""What the page of Coze Plus counts for each user."""
 
 PLUS_PER_MINUTE: Mapping[str, int] = {"chat": 60, "bot_management": 30, "bot_info": 100}
-"""The table of Coze Plus."""
+"""The table of the page of Coze Plus; the server itself refuses nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class EmulatorLimits:
     """Uploads in any second; the service takes 10, of enterprises 20."""
     per_user: Mapping[str, int] | None = None
     """Calls in any minute of one user, for "chat", "bot_management" and "bot_info". None is what the dialect has: on
-    Coze Plus 60, 30 and 100."""
+    the page of Coze Plus 60, 30 and 100."""
 
     def __post_init__(self) -> None:
         for name in ("chat_qps", "workflow_qps", "plugin_qps", "upload_qps"):

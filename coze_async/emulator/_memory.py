@@ -174,7 +174,7 @@ def _told_run(state: State, run: RunState | None) -> Row | None:
     if run is None:
         return None
     script = run.script
-    same = ("id", "workflow_id", "mode", "created_at", "event_id", "resumed")
+    same = ("id", "workflow_id", "mode", "created_at", "event_id", "resumed", "given")
     return {
         **{name: getattr(run, name) for name in same},
         "ends_at": state.unix(run.ends_at) if run.ends_at < math.inf else None,
@@ -199,6 +199,7 @@ def _run(value: Mapping[str, Any], now: float) -> RunState:
         script = WorkflowScript(nodes=script.nodes, failure=_RESTARTED)
     run = RunState(value["id"], value["workflow_id"], value["mode"], script, value["created_at"], ends_at=-1.0)
     run.resumed = value["resumed"]
+    run.given = value.get("given", "")
     run.event_id = value["event_id"] if is_over else ""
     return run
 

@@ -23,6 +23,8 @@ PREFIX = "/api/permission/oauth2/"
 CONFIRM = "/oauth/device"
 
 _LONGEST = 86399
+_AUDIENCE = "api.coze.cn"
+"""What the page tells programs to write (coze.cn page oauth_jwt)."""
 _CODE_SECONDS = 600
 # A token of this server tells its end: it is refused also when the server remembers it no more.
 _OWN = re.compile(r"cz[us]_emulated[0-9]+_([0-9]+)")
@@ -82,6 +84,8 @@ class _Code:
 class OAuthServer:
     """What the emulated server knows of apps and tokens. Without registered apps every client id is taken.
 
+    In strict mode only registered ones are.
+
     Attributes:
         access_seconds: How long an access token holds.
         refresh_seconds: How long a refresh token holds.
@@ -91,7 +95,7 @@ class OAuthServer:
         rotates: True if a refresh token can be used once only.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, strict: bool = False) -> None:
         self.access_seconds = 900
         self.refresh_seconds = 30 * 86400
         self.device_seconds = 300
@@ -99,6 +103,7 @@ class OAuthServer:
         self.consents = True
         self.rotates = True
         self._state = state
+        self._is_strict = strict
         self._apps: dict[str, OAuthApp] = {}
         # Tokens may have been kept from an earlier run.
         self._access, self._refresh = state.rows["access_token"], state.rows["refresh_token"]
@@ -260,7 +265,7 @@ class OAuthServer:
         app = self._app(client_id)
         if header.get("alg") != "RS256" or not header.get("kid"):
             raise OAuthRefusal("invalid_client", "the JWT needs alg RS256 and a kid")
-        if claims.get("aud") not in {host, host.partition(":")[0]}:
+        if claims.get("aud") not in {host, host.partition(":")[0], _AUDIENCE}:
             raise OAuthRefusal("invalid_client", "aud is not this server")
         issued, ends_at = claims.get("iat"), claims.get("exp")
         if not isinstance(issued, int) or not isinstance(ends_at, int) or not issued <= now < ends_at:
@@ -271,7 +276,8 @@ class OAuthServer:
         if not jti or jti in self._seen:
             raise OAuthRefusal("invalid_client", "jti is missing or was used before")
         self._seen[jti] = ends_at
-        seconds = body.get("duration_seconds", self.access_seconds)
+        given = body.get("duration_seconds")
+        seconds = self.access_seconds if given is None else given
         if not isinstance(seconds, int) or not 1 <= seconds <= _LONGEST:
             raise OAuthRefusal("invalid_request", f"duration_seconds must be 1-{_LONGEST}")
         return self.issue(client_id, seconds=seconds, refreshable=False)
@@ -294,7 +300,7 @@ class OAuthServer:
         self._devices = {code: device for code, device in self._devices.items() if since < device.ends_at}
 
     def _app(self, client_id: str) -> OAuthApp:
-        if not client_id or (self._apps and client_id not in self._apps):
+        if not client_id or ((self._apps or self._is_strict) and client_id not in self._apps):
             raise OAuthRefusal("invalid_client", "there is no such client_id")
         return self._apps.get(client_id) or OAuthApp(client_id)
 

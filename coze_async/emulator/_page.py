@@ -245,8 +245,9 @@ def _said(name: str, data: bytes) -> tuple[str, str]:
             kind = "recall"
     if kind in {"bytes", "done"}:
         return kind, data.decode("utf-8", "replace")
-    if kind == "delta" and b'"reasoning_content"' in data:
-        return "reasoning", _value("reasoning_content", data)
+    # Real servers send an empty one with every piece.
+    if kind == "delta" and (thought := _value("reasoning_content", data)):
+        return "reasoning", thought
     if kind == "error":
         return kind, _value("msg", data) or _value("error_message", data)
     return kind, _value("status", data) if kind == "chat" else _value("content", data)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,14 +15,20 @@ from . import (
     _files,
     _flows,
     _plugins,
-    _studio,
     _voices,
     _workflows,
     _workspaces,
 )
 from ._body import EmulatedResponse
+from ._faults import overlaps
 from ._limits import Bucket, Kind
+from ._oauth import CONFIRM
+from ._oauth import PREFIX as OAUTH
 from ._oauth import answer as oauth_answer
+from ._state import Event
+from ._strict import check_strictly
+from ._studio._routes import ROWS as OWN_ROUTES
+from ._studio._routes import check_session, check_token, missing
 from ._wire import Refusal
 from ._world import RecordedRequest, World
 
@@ -43,22 +50,18 @@ class Route(NamedTuple):
     kind: Kind | None = None
 
 
-_ALL = "cloud studio plus"
-_STUDIO = "cloud studio"
-_OWN = "studio plus"
-
 ROUTES: list[Route] = [
-    Route(_ALL, "POST", "/v3/chat", "chat", _chats.create, "chat", "chat"),
+    Route("cloud", "POST", "/v3/chat", "chat", _chats.create, "chat", "chat"),
     # The real cloud takes both; GET is the documented one.
-    Route(_STUDIO, "GET", "/v3/chat/retrieve", "getChat", _chats.retrieve, "chat"),
+    Route("cloud", "GET", "/v3/chat/retrieve", "getChat", _chats.retrieve, "chat"),
     Route("cloud", "POST", "/v3/chat/retrieve", "getChat", _chats.retrieve, "chat"),
-    Route(_STUDIO, "GET", "/v3/chat/message/list", "chat listMessage", _chats.list_messages, "chat"),
+    Route("cloud", "GET", "/v3/chat/message/list", "chat listMessage", _chats.list_messages, "chat"),
     Route("cloud", "POST", "/v3/chat/message/list", "chat listMessage", _chats.list_messages, "chat"),
-    Route(_ALL, "POST", "/v3/chat/cancel", "cancelChat", _chats.cancel),
+    Route("cloud", "POST", "/v3/chat/cancel", "cancelChat", _chats.cancel),
     Route("cloud", "POST", "/v3/chat/submit_tool_outputs", "submitToolChat", _chats.submit_tool_outputs),
-    Route(_ALL, "POST", "/v1/workflow/run", "run", _workflows.run, "workflow"),
-    Route(_ALL, "POST", "/v1/workflow/stream_run", "run", _workflows.stream_run, "workflow"),
-    Route(_ALL, "POST", "/v1/workflow/stream_resume", "run", _workflows.stream_resume),
+    Route("cloud", "POST", "/v1/workflow/run", "run", _workflows.run, "workflow"),
+    Route("cloud", "POST", "/v1/workflow/stream_run", "run", _workflows.stream_run, "workflow"),
+    Route("cloud", "POST", "/v1/workflow/stream_resume", "run", _workflows.stream_resume),
     Route("cloud", "POST", "/v1/workflows/resume", "run", _workflows.resume),
     Route(
         "cloud",
@@ -76,19 +79,20 @@ ROUTES: list[Route] = [
         _workflows.node_output,
         "workflow",
     ),
-    Route(_OWN, "GET", "/v1/workflow/get_run_history", "listRunHistory", _workflows.studio_history, "workflow"),
-    Route(_ALL, "POST", "/v1/workflows/chat", "run", _workflows.chatflow, "workflow", "chat"),
-    Route(_ALL, "POST", "/v1/conversation/create", "createConversation", _conversations.create),
-    Route(_STUDIO, "GET", "/v1/conversation/retrieve", "retrieveConversation", _conversations.retrieve),
-    Route(_ALL, "GET", "/v1/conversations", "listConversation", _conversations.listing),
-    Route(_ALL, "PUT", "/v1/conversations/{conversation_id}", "editConversation", _conversations.update),
-    Route(_ALL, "DELETE", "/v1/conversations/{conversation_id}", "editConversation", _conversations.delete),
-    Route(_ALL, "POST", "/v1/conversations/{conversation_id}/clear", "editConversation", _conversations.clear),
+    Route("cloud", "POST", "/v1/workflows/chat", "run", _workflows.chatflow, "workflow", "chat"),
+    Route("cloud", "POST", "/v1/conversation/create", "createConversation", _conversations.create),
+    Route("cloud", "GET", "/v1/conversation/retrieve", "retrieveConversation", _conversations.retrieve),
+    Route("cloud", "GET", "/v1/conversations", "listConversation", _conversations.listing),
+    Route("cloud", "PUT", "/v1/conversations/{conversation_id}", "editConversation", _conversations.update),
+    Route("cloud", "DELETE", "/v1/conversations/{conversation_id}", "editConversation", _conversations.delete),
+    Route("cloud", "POST", "/v1/conversations/{conversation_id}/clear", "editConversation", _conversations.clear),
     Route("cloud", "POST", "/v1/conversation/message/create", "createMessage", _conversations.create_message),
     Route("cloud", "GET", "/v1/conversation/message/retrieve", "retrieveMessage", _conversations.retrieve_message),
+    # The official SDK for Java writes POST here, and GET is the documented one.
+    Route("cloud", "POST", "/v1/conversation/message/retrieve", "retrieveMessage", _conversations.retrieve_message),
     Route("cloud", "POST", "/v1/conversation/message/modify", "modifyMessage", _conversations.modify_message),
     Route("cloud", "POST", "/v1/conversation/message/delete", "deleteMessage", _conversations.delete_message),
-    Route(_ALL, "POST", "/v1/conversation/message/list", "chat listMessage", _conversations.list_messages),
+    Route("cloud", "POST", "/v1/conversation/message/list", "chat listMessage", _conversations.list_messages),
     Route(
         "cloud",
         "POST",
@@ -107,13 +111,13 @@ ROUTES: list[Route] = [
     Route("cloud", "POST", "/v1/bot/update", "edit", _bots.update, None, "bot_management"),
     Route("cloud", "POST", "/v1/bot/publish", "publish", _bots.publish, None, "bot_management"),
     Route("cloud", "POST", "/v1/bots/{bot_id}/unpublish", "disconnectBot", _bots.unpublish, None, "bot_management"),
-    Route(_ALL, "GET", "/v1/bots/{bot_id}", "getMetadata", _bots.retrieve, None, "bot_info"),
-    Route(_ALL, "GET", "/v1/bot/get_online_info", "getMetadata", _bots.retrieve_online, None, "bot_info"),
+    Route("cloud", "GET", "/v1/bots/{bot_id}", "getMetadata", _bots.retrieve, None, "bot_info"),
+    Route("cloud", "GET", "/v1/bot/get_online_info", "getMetadata", _bots.retrieve_online, None, "bot_info"),
     Route("cloud", "GET", "/v1/bots", "listBot", _bots.listing, None, "bot_info"),
     Route("cloud", "GET", "/v1/space/published_bots_list", "getPublishedBot", _bots.listing_v1, None, "bot_info"),
     Route("cloud", "GET", "/v1/bots/{bot_id}/versions", "Bot.listVersion", _bots.versions, None, "bot_info"),
     Route("cloud", "POST", "/v1/bots/{bot_id}/collaboration_mode", "Bot.switchDevelopMode", _bots.set_mode),
-    Route(_ALL, "POST", "/v1/files/upload", "uploadFile", _files.upload, "upload"),
+    Route("cloud", "POST", "/v1/files/upload", "uploadFile", _files.upload, "upload"),
     Route("cloud", "GET", "/v1/files/retrieve", "retrieveFile", _files.retrieve),
     Route("cloud", "POST", "/v1/audio/speech", "createSpeech", _files.speak),
     Route("cloud", "POST", "/v1/audio/transcriptions", "createTranscription", _files.transcribe),
@@ -162,22 +166,24 @@ ROUTES: list[Route] = [
         _workspaces.remove_workflow_collaborator,
     ),
     Route("cloud", "GET", "/v1/workflows", "listWorkflow", _flows.listing),
-    Route(_ALL, "GET", "/v1/workflows/{workflow_id}", "getMetaData", _flows.retrieve),
+    Route("cloud", "GET", "/v1/workflows/{workflow_id}", "getMetaData", _flows.retrieve),
     Route("cloud", "GET", "/v1/workflows/{workflow_id}/versions", "listVersion", _flows.versions),
     Route(
         "cloud", "POST", "/v1/workflows/{workflow_id}/collaboration_mode", "Workflow.switchDevelopMode", _flows.set_mode
     ),
-    Route(_STUDIO, "POST", "/v1/datasets", "createKnowledge", _datasets.create),
-    Route(_STUDIO, "GET", "/v1/datasets", "listKnowledge", _datasets.listing),
-    Route(_STUDIO, "PUT", "/v1/datasets/{dataset_id}", "update", _datasets.update),
-    Route(_STUDIO, "DELETE", "/v1/datasets/{dataset_id}", "delete", _datasets.delete),
-    Route(_STUDIO, "POST", "/v1/datasets/{dataset_id}/process", "readDocumentProgress", _datasets.process),
-    Route(_STUDIO, "GET", "/v1/datasets/{dataset_id}/images", "listPhoto", _datasets.list_images),
+    Route("cloud", "POST", "/v1/datasets", "createKnowledge", _datasets.create),
+    Route("cloud", "GET", "/v1/datasets", "listKnowledge", _datasets.listing),
+    Route("cloud", "PUT", "/v1/datasets/{dataset_id}", "update", _datasets.update),
+    Route("cloud", "DELETE", "/v1/datasets/{dataset_id}", "delete", _datasets.delete),
+    Route("cloud", "POST", "/v1/datasets/{dataset_id}/process", "readDocumentProgress", _datasets.process),
+    Route("cloud", "GET", "/v1/datasets/{dataset_id}/images", "listPhoto", _datasets.list_images),
     Route("cloud", "PUT", "/v1/datasets/{dataset_id}/images/{document_id}", "updatePhoto", _datasets.update_image),
-    Route(_STUDIO, "POST", "/open_api/knowledge/document/create", "createDocument", _datasets.create_documents),
-    Route(_STUDIO, "POST", "/open_api/knowledge/document/update", "updateDocument", _datasets.update_document),
-    Route(_STUDIO, "POST", "/open_api/knowledge/document/delete", "deleteDocument", _datasets.delete_documents),
-    Route(_STUDIO, "POST", "/open_api/knowledge/document/list", "listDocument", _datasets.list_documents),
+    Route("cloud", "POST", "/open_api/knowledge/document/create", "createDocument", _datasets.create_documents),
+    Route("cloud", "POST", "/open_api/knowledge/document/update", "updateDocument", _datasets.update_document),
+    Route("cloud", "POST", "/open_api/knowledge/document/delete", "deleteDocument", _datasets.delete_documents),
+    Route("cloud", "POST", "/open_api/knowledge/document/list", "listDocument", _datasets.list_documents),
+    # The official SDK for JavaScript has an older method that writes GET here.
+    Route("cloud", "GET", "/open_api/knowledge/document/list", "listDocument", _datasets.list_documents),
     Route("cloud", "GET", "/v1/variables", "readVariable", _account.read_variables),
     Route("cloud", "PUT", "/v1/variables", "updateVariable", _account.set_variables),
     Route("cloud", "GET", "/v1/users/me", "", _account.me),
@@ -325,11 +331,7 @@ ROUTES: list[Route] = [
     Route("cloud", "GET", "/v1/plugins/mget", "Plugin.getPlugin", _plugins.retrieve_several, "plugin"),
     Route("cloud", "GET", "/v1/plugins/{plugin_id}", "Plugin.getPlugin", _plugins.retrieve, "plugin"),
     Route("cloud", "POST", "/v1/plugins/{plugin_id}/tools/call", "Plugin.callTool", _plugins.call_tool, "plugin"),
-    # A session instead of a token.
-    Route(_OWN, "POST", "/api/draftbot/create", "", _studio.create_draft, None, "bot_management"),
-    Route(_OWN, "POST", "/api/draftbot/update_display_info", "", _studio.update_draft, None, "bot_management"),
-    Route(_OWN, "POST", "/api/draftbot/publish", "", _studio.publish_draft, None, "bot_management"),
-    Route(_OWN, "POST", "/api/conversation/chat", "", _studio.web_chat, None, "chat"),
+    *(Route(*row) for row in OWN_ROUTES),
 ]
 _EXACT = {
     (dialect, route.method, route.path): route
@@ -344,45 +346,93 @@ for _route in ROUTES:
         _PATTERNS.setdefault((_dialect, _route.method, _route.path.count("/")), []).append((_pattern, _route))
 
 
-async def answer(world: World, request: RecordedRequest) -> EmulatedResponse:
-    """Do what `request` asks for; what is refused becomes the dialect's error envelope."""
+async def answer(world: World, request: RecordedRequest, fault: Refusal | None = None) -> EmulatedResponse:
+    """Do what `request` asks for; what is refused becomes the dialect's error envelope.
+
+    With a `fault` nothing is done: it is the first event of a stream, or the envelope where no stream was asked for.
+    """
     try:
-        return await _answer(world, request)
+        return await _answer(world, request, fault)
     finally:
         world.save()
 
 
-async def _answer(world: World, request: RecordedRequest) -> EmulatedResponse:
+def is_known(on: str) -> bool:
+    """Whether a pattern of a fault, "METHOD /path" or "/path" with `*`, can meet a request at all."""
+    return any(overlaps(on, one) for one in _known_requests())
+
+
+def nearest(on: str) -> str:
+    """The request that comes closest to a pattern of a fault; empty if none is near."""
+    known = _known_requests() if " " in on else [one.partition(" ")[2] for one in _known_requests()]
+    method, blank, path = on.rpartition(" ")
+    return (get_close_matches(f"{method.upper()}{blank}{path}", known, 1, 0.7) or [""])[0]
+
+
+def _known_requests() -> list[str]:
+    routes = [f"{route.method} {route.path}" for route in ROUTES]
+    logins = [f"POST {OAUTH}{place}" for place in ("token", "device/code", "account/{id}/token")]
+    return [*routes, *logins, f"GET {OAUTH}authorize", f"GET {CONFIRM}"]
+
+
+async def _answer(world: World, request: RecordedRequest, fault: Refusal | None) -> EmulatedResponse:
     if world.is_cloud:
         granted = oauth_answer(
             world.oauth, world.wire, request.method, request.path, request.query, request.headers, request.body
         )
         if granted is not None:
             return granted
-    found = _find(world, request)
-    if found is None:
+    found = _find(world, request.method, request.path)
+    if found is None and world.is_cloud:
         _, headers = world.wire.log_headers()
         return EmulatedResponse(404, {**headers, "content-type": "text/plain; charset=utf-8"}, b"404 page not found")
-    route, names = found
     try:
+        if found is None:
+            return missing(world, request, lambda method, path: _find(world, method, path) is not None)
+        route, names = found
         _admit(world, request, route)
+        if fault is not None:
+            raise fault
+        check_strictly(world, request, names)
         made = route.handler(world, request, **names)
         if isawaitable(made):
             made = await made
         return made if isinstance(made, EmulatedResponse) else world.wire.succeed(made)
     except Refusal as refusal:
-        return world.wire.refuse(refusal)
+        is_event = refusal is fault or (world.occupied == "event" and refusal.code == 4016)
+        told = _told_in_stream(world, request, found[0], refusal) if is_event and found else None
+        return told or world.wire.refuse(refusal)
+
+
+def _told_in_stream(world: World, request: RecordedRequest, route: Route, refusal: Refusal) -> EmulatedResponse | None:
+    """A refusal as the first event of the stream that was asked for; None where none was."""
+    wire, error = world.wire, Event("error", {"code": refusal.code, "msg": refusal.msg})
+    if route.handler is _workflows.chatflow:
+        return world.stream([error], wire.chatflow_events())
+    if route.handler in (_workflows.stream_run, _workflows.stream_resume):
+        told = {"error_code": refusal.code, "error_message": refusal.msg}
+        return world.stream([Event("Error", told)], wire.workflow_events())
+    if route.path in ("/v3/chat", "/v3/chat/submit_tool_outputs"):
+        asked = request.fields().get("stream")
+        if wire.stream_by_default if asked is None else asked:
+            return world.stream([error], wire.chat_events())
+    return None
 
 
 def _admit(world: World, request: RecordedRequest, route: Route) -> None:
     """Refuse who may not do this, and what comes too often."""
     token = request.headers.get("authorization", "")
     if request.path.startswith("/api/"):
-        _studio.check_session(request)
+        if not request.path.startswith("/api/passport/"):
+            check_session(request)
         token = request.headers.get("cookie", "")
     else:
-        scheme, _, secret = token.partition(" ")
-        allowed = world.permissions_of(secret.strip() if scheme.lower() == "bearer" else "")
+        if world.is_cloud:
+            scheme, _, secret = token.partition(" ")
+            secret = secret.strip() if scheme.lower() == "bearer" else ""
+        else:
+            secret = check_token(request)
+        allowed = world.permissions_of(secret)
         missing = [] if allowed is None else [name for name in route.permission.split() if name not in allowed]
         if missing:
             raise Refusal(4101, f"The token lacks the permission {' and '.join(missing)}.", status=403)
@@ -401,13 +451,13 @@ def _user_of(request: RecordedRequest) -> str:
     return str(request.body.get("user_id")) if isinstance(request.body, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
 
 
-def _find(world: World, request: RecordedRequest) -> tuple[Route, dict[str, str]] | None:
-    key = (world.wire.dialect, request.method)
-    exact = _EXACT.get((*key, request.path))
+def _find(world: World, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    key = (world.wire.dialect, method)
+    exact = _EXACT.get((*key, path))
     if exact is not None:
         return exact, {}
-    for pattern, route in _PATTERNS.get((*key, request.path.count("/")), ()):
-        match = pattern.fullmatch(request.path)
+    for pattern, route in _PATTERNS.get((*key, path.count("/")), ()):
+        match = pattern.fullmatch(path)
         if match:
             return route, match.groupdict()
     return None

@@ -28,14 +28,12 @@ from ._scripts import (
     default_bot,
     topic_of,
 )
-from ._sound import pcm
+from ._sound import SAMPLE_RATE, pcm, pieces_of_sound
 from ._wire import to_json
 
 _Read: TypeAlias = Callable[[Any, str], Any]
 """Makes a value of what stands at a place, or says what is wrong with it."""
 
-_PIECE = 4096
-_SAMPLE_RATE = 24000  # of audio deltas (coze.cn docs, chat_v3)
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -305,7 +303,7 @@ class _Bot:
 
     @staticmethod
     def _played(script: Script, words: Mapping[str, str], given: ChatInput) -> Script:
-        if not (script.answers or script.requires or script.failure or script.raw is not None):
+        if not (script.answers or script.asks or script.requires or script.failure or script.raw is not None):
             pleasant = default_bot(given)
             script = replace(script, answers=pleasant.answers, follow_ups=script.follow_ups or pleasant.follow_ups)
         return cast("Script", _filled(script, words))
@@ -359,7 +357,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._folder = path.parent
         usage = _Table(Usage, {"input_count": _count, "output_count": _count})
-        failure = _Table(Failure, {"code": _whole, "msg": _text, "bare": _truth}, "code")
+        failure = _Table(Failure, {"code": _whole, "msg": _text, "bare": _truth, "before_run": _truth}, "code")
         chunk = {"document": _text, "title": _text, "url": _text, "dataset": _text}
         call = {"name": _text, "arguments": _mapping, "id": _text, "type": _text}
         playing: dict[str, _Read] = {
@@ -380,15 +378,19 @@ class _Reader:
                 "then": self._then,
                 "verbose": _list(_Table(Verbose, {"msg_type": _text, "data": _text_or_json})),
                 "follow_ups": _list(_text, or_one=True),
+                "asks": _text,
+                "chatflow": _truth,
                 **playing,
             },
             "answers",
         )
-        node = _Table(Node, {"title": _text, "text": _text, "node_type": _text, "content_type": _text})
+        texts = {"title": _text, "text": _text, "node_type": _text, "content_type": _text}
+        node = _Table(Node, {**texts, "pieces": _list(_text)})
         self._workflow = _Table(
             WorkflowScript,
             {
                 "output": lambda value, place: value if isinstance(value, str) else _mapping(value, place),
+                "pieces": _list(_text),
                 "nodes": _list(node),
                 "ask": _Table(
                     Ask,
@@ -440,7 +442,7 @@ class _Reader:
         if not isinstance(value, dict):
             return _Flow(self._workflow(value, place))
         given = _keys(value, place, {**self._workflow.keys, "published": _truth})
-        return _Flow(WorkflowScript(**given)) if _published(given, place) else None
+        return _Flow(WorkflowScript(**given)) if _published(given, place) else WorkflowScript(published=False)
 
     def _then(self, value: Any, place: str) -> Script:
         if isinstance(value, dict):
@@ -474,14 +476,14 @@ class _Reader:
     def _audio(self, value: Any, place: str) -> Sequence[bytes]:
         """A text is spoken as a tone of its length; a file is sent as it is."""
         if not isinstance(value, dict):
-            sound = pcm(_text(value, place), _SAMPLE_RATE)
+            sound = pcm(_text(value, place), SAMPLE_RATE)
         else:
             named = self._folder / _keys(value, place, {"file": _text}).get("file", "")
             try:
                 sound = named.read_bytes()
             except OSError as error:
                 raise _WrongError(f"{place}.file cannot be read: {named}: {error.strerror}.") from None
-        return [sound[start : start + _PIECE] for start in range(0, len(sound), _PIECE)]
+        return pieces_of_sound(sound)
 
 
 def _by_id(value: Any, place: str, read: _Read) -> dict[str, Any]:

@@ -2,10 +2,30 @@
 
 import inspect
 import itertools
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias
+
+from ._given import (
+    Read,
+    count,
+    finite,
+    maybe,
+    one_of,
+    raw_chunks,
+    refuse,
+    seconds,
+    several,
+    table,
+    take,
+    text,
+    text_or_table,
+    truth,
+    whole,
+)
+from ._sound import SAMPLE_RATE, pcm, pieces_of_sound
 
 _CJK = "\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uff00-\uffef"
 _TOKEN = re.compile(rf"[{_CJK}]+|\s*[^\s{_CJK}]+|\s+")
@@ -48,7 +68,13 @@ class Answer:
     content_type: str = "text"
     """"card": the text is the JSON of a card, and comes whole."""
     audio: Sequence[bytes] = ()
-    """Sound in pieces; sent in audio deltas after the chat has completed, as the cloud does."""
+    """Sound in pieces; sent in audio deltas after the chat has completed, as the cloud does.
+
+    A text is spoken as a tone of its length.
+    """
+
+    def __post_init__(self) -> None:
+        take(self, **_ANSWER)
 
     @property
     def content(self) -> str:
@@ -73,6 +99,9 @@ class Chunk:
     url: str = ""
     dataset: str = "Handbook"
 
+    def __post_init__(self) -> None:
+        take(self, **_CHUNK)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
@@ -82,6 +111,9 @@ class ToolUse:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     response: str = "{}"
 
+    def __post_init__(self) -> None:
+        take(self, **_TOOL_USE)
+
 
 @dataclass(frozen=True, slots=True)
 class Verbose:
@@ -90,6 +122,9 @@ class Verbose:
     msg_type: str
     data: str | Mapping[str, Any] = ""
     """A mapping is sent as a JSON string, a string as it is."""
+
+    def __post_init__(self) -> None:
+        take(self, **_VERBOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +137,9 @@ class ToolCall:
     """Empty: the emulator makes one."""
     type: str = "function"
 
+    def __post_init__(self) -> None:
+        take(self, **_TOOL_CALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -109,6 +147,9 @@ class Usage:
 
     input_count: int
     output_count: int
+
+    def __post_init__(self) -> None:
+        take(self, **_USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +160,12 @@ class Failure:
     msg: str = "event interval error"
     bare: bool = False
     """Send `{"code", "msg"}` alone in `conversation.chat.failed`, as the documented sample does."""
+    before_run: bool = False
+    """On Coze Studio and Coze Plus: the bot cannot even begin, so the body ends with the error and the chat fails. A
+    model that fails is told in an error event too, and its chat completes."""
+
+    def __post_init__(self) -> None:
+        take(self, **_FAILURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +185,11 @@ class Script:
     """How the chat goes on when the outputs (tool call id -> output) were submitted; None tells them."""
     verbose: Sequence[Verbose] = ()
     follow_ups: Sequence[str] = ()
+    asks: str = ""
+    """A question of a plug-in workflow (with `tools`) or of the bot's chatflow, said last: the bot waits for an answer
+    in the same conversation, which is an ordinary turn. Coze Studio and Coze Plus tell that it waits."""
+    chatflow: bool = False
+    """The bot stands on a chatflow: on Coze Studio and Coze Plus its last answer is completed twice."""
     usage: Usage | None = None
     """None counts the pieces of question and answers."""
     failure: Failure | None = None
@@ -150,10 +202,14 @@ class Script:
     raw: Sequence[bytes] | bytes | None = None
     """The body itself, in these chunks, instead of everything above."""
 
+    def __post_init__(self) -> None:
+        take(self, **_SCRIPT)
+
     def spoken(self) -> list[Answer]:
         """The answers, each as an `Answer`."""
         answers = [self.answers] if isinstance(self.answers, str | Answer) else self.answers
-        return [Answer(answer) if isinstance(answer, str) else answer for answer in answers]
+        asked = [self.asks] if self.asks else []
+        return [Answer(answer) if isinstance(answer, str) else answer for answer in (*answers, *asked)]
 
     def after(self, outputs: Mapping[str, str]) -> "Script":
         """The script of the turn that follows once the tools' `outputs` are there."""
@@ -161,7 +217,7 @@ class Script:
         if following is None:
             found = "; ".join(outputs.values())
             following = f"查到了：{found}" if is_chinese(found) else f"Here is what I found: {found}"
-        return Script(following) if isinstance(following, str) else following
+        return as_script(following, "What follows the tool outputs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +228,11 @@ class Node:
     text: str
     node_type: str = "Message"
     content_type: str = "text"
+    pieces: Sequence[str] | None = None
+    """The packets of the text; None cuts it as a model writes it."""
+
+    def __post_init__(self) -> None:
+        take(self, **_NODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +246,15 @@ class Ask:
     then: "WorkflowScript | Callable[[str], WorkflowScript] | None" = None
     """How the run goes on with the answer; None ends with `{"output": answer}`."""
 
+    def __post_init__(self) -> None:
+        take(self, **_ASK)
+
     def after(self, answer: str) -> "WorkflowScript":
         """The script of the rest of the run, once `answer` is there."""
         if self.then is None:
             return WorkflowScript({"output": answer})
-        return self.then(answer) if callable(self.then) else self.then
+        following = self.then(answer) if callable(self.then) else self.then
+        return as_workflow_script(following, "What follows the answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +264,8 @@ class WorkflowScript:
     output: Mapping[str, Any] | str = field(default_factory=dict[str, Any])
     """A mapping is sent as a JSON string, a string as it is."""
     _: KW_ONLY
+    pieces: Sequence[str] | None = None
+    """The packets of a text as output, on Coze Studio and Coze Plus; None sends it in one."""
     nodes: Sequence[Node] = ()
     ask: Ask | None = None
     """Stop here, after the nodes: everything that follows stands in `ask.then`."""
@@ -209,6 +276,120 @@ class WorkflowScript:
     pace: float | None = None
     keep_alive: int = 0
     raw: Sequence[bytes] | bytes | None = None
+    published: bool = True
+    """False: the workflow is there, and cannot be run."""
+
+    def __post_init__(self) -> None:
+        take(self, **_WORKFLOW_SCRIPT)
+
+
+def _then(value: Any, place: str) -> Any:
+    return value if callable(value) else as_script(value, place)
+
+
+def _rest(value: Any, place: str) -> Any:
+    return value if callable(value) else as_workflow_script(value, place)
+
+
+def _response(value: Any, place: str) -> Any:
+    return json.dumps(table(value, place), ensure_ascii=False) if isinstance(value, Mapping) else text(value, place)
+
+
+def _sounds(value: Any, place: str) -> Any:
+    """Pieces of sound, or a text that is spoken as a tone of its length."""
+    if isinstance(value, str):
+        return pieces_of_sound(pcm(value, SAMPLE_RATE))
+    return pieces_of_sound(value) if isinstance(value, bytes) else several(_sound)(value, place)
+
+
+def _sound(value: Any, place: str) -> Any:
+    return value if isinstance(value, bytes) else refuse(place, "bytes", value)
+
+
+def _answers(value: Any, place: str) -> Any:
+    return value if isinstance(value, str | Answer) else several(_said, or_one=True)(value, place)
+
+
+def _said(value: Any, place: str) -> Any:
+    return value if isinstance(value, str) else one_of(Answer, "text", str)(value, place)
+
+
+def as_script(value: Any, place: str) -> Script:
+    """A script, or what a file of scripts has for one: a text, a list of answers, or a mapping of its fields.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    script: Script = one_of(Script, "answers", str, list)(value, place)
+    return script
+
+
+def as_workflow_script(value: Any, place: str) -> WorkflowScript:
+    """A workflow's script, or what a file of scripts has for one: a text, or a mapping of its fields.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    script: WorkflowScript = one_of(WorkflowScript, "output", str)(value, place)
+    return script
+
+
+_USAGE: dict[str, Read] = {"input_count": count, "output_count": count}
+_FAILURE: dict[str, Read] = {"code": whole, "msg": text, "bare": truth, "before_run": truth}
+_CHUNK: dict[str, Read] = {
+    "text": text,
+    "score": finite,
+    "document": text,
+    "title": text,
+    "url": text,
+    "dataset": text,
+}
+_TOOL_USE: dict[str, Read] = {"name": text, "arguments": table, "response": _response}
+_TOOL_CALL: dict[str, Read] = {"name": text, "arguments": table, "id": text, "type": text}
+_VERBOSE: dict[str, Read] = {"msg_type": text, "data": text_or_table}
+_NODE: dict[str, Read] = {
+    "title": text,
+    "text": text,
+    "node_type": text,
+    "content_type": text,
+    "pieces": maybe(several(text)),
+}
+_ANSWER: dict[str, Read] = {
+    "text": text,
+    "reasoning": text,
+    "pieces": maybe(several(text)),
+    "content_type": text,
+    "audio": _sounds,
+}
+_ASK: dict[str, Read] = {"question": text, "type": whole, "title": text, "then": maybe(_rest)}
+_PLAYING: dict[str, Read] = {
+    "failure": maybe(one_of(Failure, "code", int)),
+    "usage": maybe(one_of(Usage)),
+    "seconds": seconds,
+    "pace": maybe(seconds),
+    "keep_alive": count,
+    "raw": maybe(raw_chunks),
+}
+_SCRIPT: dict[str, Read] = {
+    "answers": _answers,
+    "knowledge": several(one_of(Chunk, "text", str)),
+    "tools": several(one_of(ToolUse)),
+    "requires": several(one_of(ToolCall)),
+    "then": maybe(_then),
+    "verbose": several(one_of(Verbose)),
+    "follow_ups": several(text, or_one=True),
+    "asks": text,
+    "chatflow": truth,
+    **_PLAYING,
+}
+_WORKFLOW_SCRIPT: dict[str, Read] = {
+    "output": text_or_table,
+    "pieces": maybe(several(text)),
+    "nodes": several(one_of(Node)),
+    "ask": maybe(one_of(Ask, "question", str)),
+    "published": truth,
+    **_PLAYING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +427,15 @@ async def play_bot(script: BotScript, given: ChatInput) -> Script:
     made = script(given) if callable(script) else script
     if inspect.isawaitable(made):
         made = await made
-    return Script(made) if isinstance(made, str) else made
+    return as_script(made, f"What the function of bot {given.bot_id!r} returned")
 
 
 async def play_flow(script: FlowScript, given: WorkflowInput) -> WorkflowScript:
     """The script of one run: the value itself, or what the function makes of `given`."""
     made = script(given) if callable(script) else script
-    return await made if inspect.isawaitable(made) else made
+    if inspect.isawaitable(made):
+        made = await made
+    return as_workflow_script(made, f"What the function of workflow {given.workflow_id!r} returned")
 
 
 def topic_of(question: str) -> str:

@@ -1,9 +1,10 @@
 """The ASGI application around an emulator, and uvicorn in a thread to serve it on a port."""
 
+import ipaddress
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import anyio
 import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Mount, Route
@@ -143,11 +145,55 @@ def _drop(transport: Any, is_reset: bool) -> None:
         transport.close()
 
 
-async def serve(app: Starlette, host: str, port: int, task_status: "Started") -> None:
+class _Guarded:
+    """An application that answers under its own names only.
+
+    A foreign page can make a name of its own point here and read the answers (DNS rebinding); its name then stands in
+    the Host header. A request without one comes from no browser.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = {_host_name(name) for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Headers(scope=scope).get("host", "") if scope["type"] == "http" else ""
+        if asked and not self._is_ours(_host_name(asked), scope.get("server")):
+            complaint = (
+                f"The emulator does not answer under the name {asked!r}: use its address or localhost, or allow the "
+                "name with --allow-host or `Emulator.serve(hosts=…)`."
+            )
+            await PlainTextResponse(complaint, 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, name: str, server: Sequence[Any] | None) -> bool:
+        if name in self._names or name == "localhost" or name.endswith(".localhost"):
+            return True
+        own = server[0] if server else None
+        return name == own or (isinstance(own, str) and own.removeprefix("::ffff:") == name) or _is_loopback(name)
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port; an IPv6 address without brackets."""
+    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host
+    name = name.partition(":")[0] if name.count(":") == 1 else name
+    return name.lower().rstrip(".")
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def serve(app: Starlette, host: str, port: int, task_status: "Started", hosts: Collection[str] = ()) -> None:
     """Serve `app` in a thread until cancelled, and say its base URL when connections are taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # In a thread uvicorn leaves the signals alone; its log would call every broken connection an error.
-    server = uvicorn.Server(uvicorn.Config(_Droppable(app), lifespan="off", log_level="critical", access_log=False))
+    guarded = _Guarded(_Droppable(app), {host, *hosts})
+    server = uvicorn.Server(uvicorn.Config(guarded, lifespan="off", log_level="critical", access_log=False))
     with socket.create_server((host, port), family=family) as listener:
         # asyncio sets this only for sockets it makes itself: without it an answer in two pieces takes 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -41,6 +41,8 @@ class Conversation:
     user_id: str = ""
     connector_id: str = "1024"
     name: str = ""
+    owner: str = ""
+    """The account whose token made it; empty for the emulator's own."""
     meta_data: dict[str, str] = field(default_factory=dict[str, str])
     messages: dict[str, Row] = field(default_factory=dict[str, Row])
     """By id, oldest first, as they stand on the wire."""
@@ -129,6 +131,8 @@ class RunState:
     ends_at: float
     event_id: str = ""
     """The pending interrupt."""
+    given: str = ""
+    """The parameters, as JSON."""
     resumed: int = 0
 
     @property

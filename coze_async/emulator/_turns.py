@@ -3,24 +3,20 @@
 import math
 from base64 import b64encode
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ._checks import messages_of, question_of
-from ._scripts import Ask, Failure, Script, pieces_of
+from ._checks import is_spoken, messages_of, question_of
+from ._reasons import reason
+from ._scripts import Answer, Ask, Failure, Script, pieces_of
+from ._sound import SAMPLE_RATE, pcm, pieces_of_sound
 from ._state import ChatState, Conversation, Event, Row
 from ._wire import Refusal, recall_message, to_json, verbose_message
 from ._world import World
 
 _PROMPT_TOKENS = 60  # what the bot's own prompt costs
-# The words are our own; the codes and what they mean: coze.cn page coze_error_codes, coze-py issue 425.
-_SPENT = {
-    4008: "The daily quota of this bot is used up.",
-    4011: "The token balance of this account is not sufficient.",
-    4028: "The free quota or the credits of this account are used up.",
-}
 
 
 @dataclass
@@ -105,7 +101,7 @@ class Turn:
             yield self._complete("tool_response", output)
         if self.script.knowledge:
             recall = recall_message(list(self.script.knowledge), self.chat.question)
-            yield self._complete(self.world.wire.recall_type, recall)
+            yield self._complete("verbose", recall)
         for tool in self.script.tools:
             yield self._complete("function_call", _call(tool.name, tool.arguments))
             yield self._complete("tool_response", tool.response)
@@ -121,9 +117,7 @@ class Turn:
         self.chat.required_action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         self.chat.become("requires_action")
         self._touch()
-        # Coze Studio has a name for this event, but its chat endpoint does not forward it (source 4f786d6).
-        if self.flow or not self.world.wire.canceled_ends_stream:
-            yield self._chat_event("requires_action")
+        yield self._chat_event("requires_action")
 
     def _answers(self) -> Iterator[Event]:
         for answer in self.script.spoken():
@@ -164,30 +158,26 @@ class Turn:
         chat.become("completed")
         yield self._chat_event("completed")
         for answer in self.script.spoken():
-            for sound in answer.audio:
+            for sound in answer.audio or self._voice(answer):
                 content = b64encode(sound).decode()
                 yield Event(
                     "conversation.audio.delta", self._message("answer", content, content_type="audio"), wait=True
                 )
 
+    def _voice(self, answer: Answer) -> Sequence[bytes]:
+        """What is heard where the user speaks and the answer has no sound of its own: a tone of its length."""
+        is_heard = answer.content_type != "card" and is_spoken(self.chat.asked)
+        return pieces_of_sound(pcm(answer.content, SAMPLE_RATE)) if is_heard else ()
+
     def _failed(self, failure: Failure) -> Iterator[Event]:
-        chat, wire = self.chat, self.world.wire
+        chat = self.chat
         chat.last_error = failure
         self._touch()
-        if not self.flow and wire.dialect != "cloud":
-            # A model error inside a run: the error event, and then the run completes all the same (source 4f786d6).
-            yield Event("error", {"code": failure.code, "msg": failure.msg})
-            chat.completed_at = self.world.state.unix_time()
-            chat.become("completed")
-            yield self._chat_event("completed")
-            return
         chat.failed_at = self.world.state.unix_time()
         chat.become("failed")
         # A chatflow tells its code as a string (coze.cn docs, workflow_chat).
         bare = {"code": str(failure.code) if self.flow else failure.code, "msg": failure.msg}
-        if wire.dialect != "cloud":
-            yield Event("error", {**bare, "debug_url": self.world.debug_url(chat.id)})
-        elif failure.bare or self.flow:
+        if failure.bare or self.flow:
             yield Event("conversation.chat.failed", bare)
         else:
             yield self._chat_event("failed")
@@ -219,6 +209,9 @@ class Turn:
 
     def _completed_message(self, message: dict[str, Any]) -> Event:
         message["created_at"] = message["updated_at"] = self.world.state.unix_time()
+        if message["type"] == "answer":
+            # Two recordings of coze.cn: an answer begins with its chat, whatever comes before it.
+            message["created_at"] = self.chat.created_at
         self.chat.messages.append(message)
         if self.chat.saved:
             self.world.state.put(self.conversation, message)
@@ -237,13 +230,13 @@ class Turn:
         return {"output_count": len(written), "input_count": _PROMPT_TOKENS + asked}
 
 
-def make_up(world: World) -> None:
+def make_up(world: World, turn_of: type[Turn] = Turn) -> None:
     """Let the chats end that ended while their state lay in a file; their `ends_at` are still Unix times."""
     state = world.state
     for chat in sorted((chat for chat in state.chats.values() if chat.running), key=lambda chat: chat.ends_at):
         state.past, chat.ends_at = chat.ends_at, math.inf
         try:
-            turn = Turn(world, state.conversations[chat.conversation_id], chat, chat.script, chat.outputs)
+            turn = turn_of(world, state.conversations[chat.conversation_id], chat, chat.script, chat.outputs)
             deque(turn.events(), maxlen=0)
         finally:
             state.past = None
@@ -275,8 +268,8 @@ def check_quota(world: World) -> Failure | None:
     if not world.quota.is_spent(world.state.used["chats"], world.state.used["tokens"]):
         return None
     if code != 4028:
-        raise Refusal(code, _SPENT[code])
-    return Failure(code, _SPENT[code])
+        raise Refusal(code, reason(code))
+    return Failure(code, reason(code))
 
 
 @contextmanager

@@ -47,6 +47,11 @@ _SYSTEM: list[Row] = [
 ]
 
 
+def has_voice(world: World, voice_id: str) -> bool:
+    """Whether there is a voice: one of the system, or a clone."""
+    return voice_id in world.state.rows["voice"] or any(voice["id"] == voice_id for voice in _SYSTEM)
+
+
 def clone(world: World, request: RecordedRequest) -> Row:
     """POST /v1/audio/voices/clone: a new voice, or another training of one."""
     given = _texts(request)

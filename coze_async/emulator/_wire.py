@@ -4,7 +4,6 @@ The dialects differ in names, keys and framing only; what happens is the same in
 """
 
 import itertools
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +13,7 @@ from ._body import EmulatedResponse
 from ._scripts import Chunk
 from ._state import ChatState, Event
 
-Dialect: TypeAlias = Literal["cloud", "studio", "plus"]
+Dialect: TypeAlias = Literal["cloud", "studio", "plus", "plus-page"]
 Encode: TypeAlias = Callable[[Event], bytes]
 
 
@@ -75,13 +74,16 @@ class CloudWire:
     """
 
     dialect: Dialect = "cloud"
-    recall_type = "verbose"
     canceled_ends_stream = False
     stream_by_default = False
     base_resp: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
         self._log_numbers = itertools.count(1)
+
+    def split(self, chunk: bytes) -> list[bytes]:
+        """The chunks in which an event leaves."""
+        return [chunk]
 
     # Envelopes
 
@@ -160,119 +162,14 @@ class CloudWire:
 
     def workflow_events(self) -> Encode:
         """Writes the events of a workflow: always three lines with a space, ids from 0."""
-        return _numbered(0)
+        return numbered(0)
 
 
-def _numbered(first: int) -> Encode:
+def numbered(first: int) -> Encode:
+    """Writes events of three lines, with ids from `first` on."""
     numbers = itertools.count(first)
 
     def encode(event: Event) -> bytes:
         return f"id: {next(numbers)}\nevent: {event.name}\ndata: ".encode() + json_bytes(event.data) + b"\n\n"
 
     return encode
-
-
-class StudioWire(CloudWire):
-    """What a self-hosted Coze Studio writes.
-
-    Source: Coze Studio source 4f786d6, handlers agent_run_service.go and workflow_service.go.
-    """
-
-    dialect: Dialect = "studio"
-    recall_type = "knowledge"
-    canceled_ends_stream = True
-    stream_by_default = True
-    base_resp: Mapping[str, Any] = {"BaseResp": None}
-
-    names: Mapping[str, str] = {
-        "conversation.chat.canceled": "conversation.chat.cancelled",
-        "done": "conversation.stream.done",
-    }
-    statuses: Mapping[str, str] = {"canceled": "cancelled", "requires_action": "required_action"}
-
-    def log_headers(self) -> tuple[str, dict[str, str]]:
-        logid = str(uuid.UUID(int=0x5C0E_0000_0000_4000_8000_0000_0000_0000 + next(self._log_numbers)))
-        return logid, {"x-log-id": logid}
-
-    def detail(self, logid: str) -> dict[str, Any]:  # noqa: ARG002 - only the header names it
-        return {}
-
-    def refuse(self, refusal: Refusal) -> EmulatedResponse:
-        """Bad parameters are HTTP 400, what is missing is HTTP 500, the rest is HTTP 200 with a long code."""
-        status, code = {
-            4000: (400, 400),
-            4003: (400, 400),
-            4004: (400, 400),
-            4001: (500, 500),
-            4002: (500, 500),
-            4200: (200, 6031),
-        }.get(refusal.code, (200, refusal.code))
-        return self.json(refusal.status or status, {"code": code, "msg": refusal.msg})
-
-    def unauthorized(self) -> Refusal:
-        return Refusal(700012006, "api key invalid")
-
-    def stream_headers(self) -> dict[str, str]:
-        _, headers = self.log_headers()
-        return {**headers, "content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
-
-    def chat(self, chat: ChatState, status: str | None = None) -> dict[str, Any]:
-        now = status or chat.status
-        return {
-            "id": chat.id,
-            "conversation_id": chat.conversation_id,
-            "bot_id": chat.bot_id,
-            "created_at": chat.created_at,
-            "completed_at": chat.completed_at,
-            "failed_at": chat.failed_at,
-            "status": self.statuses.get(now, now),
-            "usage": self.usage(chat.usage),
-            "section_id": chat.section_id,
-        }
-
-    def chat_events(self) -> Encode:
-        """Writes the events of `/v3/chat`: as the cloud, but with its own end that has no data."""
-
-        def encode(event: Event) -> bytes:
-            data = "" if event.name == "done" else to_json(event.data)
-            return f"event:{self.names.get(event.name, event.name)}\ndata:{data}\n\n".encode()
-
-        return encode
-
-    def chatflow_events(self) -> Encode:
-        """Writes the events of a chatflow: ids from 1, names as on the cloud."""
-        return _numbered(1)
-
-
-class PlusWire(StudioWire):
-    """What Coze Plus documents: the data repeats the event's name and nests the payload.
-
-    The commit fb00b21 of its source writes the form of Coze Studio instead; for that one, use "studio".
-    """
-
-    dialect: Dialect = "plus"
-
-    def usage(self, usage: dict[str, int] | None) -> dict[str, int]:
-        usage = usage or {"output_count": 0, "input_count": 0}
-        return {
-            "prompt_tokens": usage["input_count"],
-            "completion_tokens": usage["output_count"],
-            "total_tokens": sum(usage.values()),
-        }
-
-    def chat_events(self) -> Encode:
-        def encode(event: Event) -> bytes:
-            name = "conversation.error" if event.name == "error" else self.names.get(event.name, event.name)
-            data: dict[str, Any] = {"event": name}
-            if event.name == "error":
-                data["error"] = event.data
-            elif event.name.startswith("conversation.chat."):
-                data["run_record_item"] = event.data
-            elif event.name != "done":
-                data["message_item"] = event.data
-            return f"event: {name}\ndata: {to_json(data)}\n\n".encode()
-
-        return encode
-
-
-WIRES: Mapping[Dialect, type[CloudWire]] = {"cloud": CloudWire, "studio": StudioWire, "plus": PlusWire}

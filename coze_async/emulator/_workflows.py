@@ -1,13 +1,13 @@
 """Workflows: what one run tells, and the routes that run, resume and look at it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import anyio
 
 from ._body import EmulatedResponse
-from ._checks import check_messages, messages_of, question_of, read_json
+from ._checks import check_messages, earlier_questions, messages_of, question_of, read_json
 from ._scripts import (
     Ask,
     ChatInput,
@@ -76,15 +76,6 @@ def _node_uuid(found: RunState, number: int) -> str:
     return f"{found.id}-{number}"
 
 
-async def studio_history(world: World, request: RecordedRequest) -> EmulatedResponse:
-    """GET /v1/workflow/get_run_history, with the keys that Coze Studio has."""
-    told = _history(world, _find(world, request.query.get("execute_id", "")))
-    told |= {"log_id": told.pop("logid"), "execute_id": int(told["execute_id"]), "bot_id": 0, "connector_id": 1024}
-    if "error_message" in told:
-        told["error_msg"] = told.pop("error_message")
-    return world.wire.succeed([told])
-
-
 async def chatflow(world: World, request: RecordedRequest) -> EmulatedResponse:
     """POST /v1/workflows/chat: always a stream; the reply to a question comes in by the same route."""
     _check_size(request)
@@ -113,7 +104,8 @@ async def _play(
         world.state.touch("conversation", conversation.id)
         return _as_chat(waiting.after(question))
     if workflow_id not in world.flows and not workflow_id.endswith("ask"):
-        return default_bot(ChatInput("", "", conversation.id, question, world.history(conversation), body)), None
+        history = (*world.history(conversation), *earlier_questions(messages_of(body)))
+        return default_bot(ChatInput("", "", conversation.id, question, history, body)), None
     return _as_chat(await _script(world, workflow_id, body, question))
 
 
@@ -147,7 +139,11 @@ async def _script(world: World, workflow_id: str, body: Mapping[str, Any], quest
             parameters = None
     if not isinstance(parameters, dict):
         raise Refusal(4000, "parameters must be an object.")
-    return await play_flow(script, WorkflowInput(workflow_id, cast("dict[str, Any]", parameters), body, question))
+    given = WorkflowInput(workflow_id, cast("dict[str, Any]", parameters), body, question)
+    played = await play_flow(script, given)
+    if not played.published:
+        raise world.no_workflow(workflow_id)
+    return played
 
 
 def _check_size(request: RecordedRequest) -> None:
@@ -203,8 +199,8 @@ async def _answer(world: World, started: RunState) -> EmulatedResponse:
     script, wire = started.script, world.wire
     links = {"debug_url": world.debug_url(started.id), "execute_id": started.id}
     if started.mode == 2:
-        # The official sample has neither code nor data here (coze.cn docs, workflow_run).
-        return wire.json(200, {**links, "msg": "Success", **({} if wire.dialect == "cloud" else {"code": 0})})
+        # The page's sample has no code here; its table and the official SDKs do (coze.cn docs, workflow_run).
+        return wire.json(200, {"code": 0, "msg": "Success", **links})
     await anyio.sleep(min(script.seconds, _GATEWAY_SECONDS))
     if script.seconds > _GATEWAY_SECONDS:
         page = b"<html><head><title>504 Gateway Time-out</title></head></html>"
@@ -214,9 +210,6 @@ async def _answer(world: World, started: RunState) -> EmulatedResponse:
     if script.failure is not None:
         return wire.json(200, {"code": script.failure.code, "msg": script.failure.msg, **links})
     told: dict[str, Any] = {"code": 0, "msg": "Success", **links, "usage": _usage(script)}
-    if started.waiting is not None and wire.dialect == "studio":
-        # Only its streams can ask (source 4f786d6).
-        raise Refusal(6039, "A run without a stream cannot be interrupted.")
     if started.waiting is not None:
         return wire.json(200, {**told, "data": "", "interrupt_data": _interrupt(started, started.waiting)})
     return wire.json(200, {**told, "data": _output(script)})
@@ -239,6 +232,7 @@ def _history(world: World, found: RunState) -> dict[str, Any]:
         "update_time": world.state.unix_time(),
         "output": "",
         "error_code": "",
+        "is_output_trimmed": False,
         "debug_url": world.debug_url(found.id),
         "node_execute_status": {
             node.title: {
@@ -256,7 +250,7 @@ def _history(world: World, found: RunState) -> dict[str, Any]:
     if found.waiting is not None:
         # An interrupted run shows itself by this key alone (coze.cn docs, workflow_history).
         return {**told, "interrupt_data": _interrupt(found, found.waiting)}
-    told |= {"error_message": "", "is_output_trimmed": False}
+    told |= {"error_message": ""}
     if found.script.failure is not None:
         failure = found.script.failure
         return {**told, "execute_status": "Fail", "error_code": str(failure.code), "error_message": failure.msg}
@@ -289,32 +283,29 @@ def _stream(world: World, started: RunState) -> EmulatedResponse:
 
 def _told(world: World, started: RunState) -> Iterator[Event]:
     """The events of one run: packets of its nodes, then an error, a question, or the output and the end."""
-    script, cloud = started.script, world.wire.dialect == "cloud"
+    script = started.script
     debug_url = world.debug_url(started.id)
     if script.raw is not None:
         started.ends_at = world.state.now()
         return
     number = 0
     for number, node in enumerate(script.nodes, 1):
-        yield from _packets(number, node.title, node.text, node.node_type, content_type=node.content_type)
+        pieces = list(node.pieces or pieces_of(node.text) or [""])
+        yield from _packets(number, node.title, pieces, node.node_type, content_type=node.content_type)
     started.ends_at = world.state.now()
     if script.failure is not None:
         code, msg = script.failure.code, script.failure.msg
         yield Event("Error", {"error_code": code, "error_message": msg, "debug_url": debug_url})
     elif started.waiting is not None:
         ask = started.waiting
-        yield from _packets(number + 1, ask.title, ask.question, "QuestionAnswer")
-        title = {"node_title": ask.title} if cloud else {}
-        yield Event("Interrupt", {"interrupt_data": _interrupt(started, ask), **title})
+        yield from _packets(number + 1, ask.title, pieces_of(ask.question) or [""], "QuestionAnswer")
+        yield Event("Interrupt", {"interrupt_data": _interrupt(started, ask), "node_title": ask.title})
     else:
-        yield from _packets(number + 1, "End", _output(script), "End", whole=True, usage=_usage(script))
+        yield from _packets(number + 1, "End", [_output(script)], "End", usage=_usage(script))
         yield Event("Done", {"debug_url": debug_url})
 
 
-def _packets(
-    node_id: int, title: str, text: str, node_type: str, *, whole: bool = False, **more: Any
-) -> Iterator[Event]:
-    pieces = [text] if whole else pieces_of(text) or [""]
+def _packets(node_id: int, title: str, pieces: Sequence[str], node_type: str, **more: Any) -> Iterator[Event]:
     for number, piece in enumerate(pieces):
         last = number == len(pieces) - 1
         packet = {

@@ -40,6 +40,16 @@ _FOLDERS: list[Row] = [
 _APP: Row = {"id": "7400000000000000020", "space_id": PERSONAL, "name": "Emulated app", "updated_at": 1760000000}
 
 
+def has_workspace(world: World, workspace_id: str) -> bool:
+    """Whether there is a workspace: the personal one, or one that was made."""
+    return workspace_id == PERSONAL or workspace_id in world.state.rows["workspace"]
+
+
+def has_app(world: World, app_id: str) -> bool:
+    """Whether there is an app: the one that is always there, or a copy."""
+    return app_id == _APP["id"] or app_id in world.state.rows["app"]
+
+
 def listing(world: World, request: RecordedRequest) -> Row:
     """GET /v1/workspaces: the personal one and those that were made."""
     asked = request.asked()
@@ -107,12 +117,12 @@ def add_members(world: World, request: RecordedRequest, workspace_id: str) -> Ro
 
 
 def remove_members(world: World, request: RecordedRequest, workspace_id: str) -> Row:
-    """DELETE /v1/workspaces/{workspace_id}/members: 5 at a time."""
+    """DELETE /v1/workspaces/{workspace_id}/members: 5 at a time; the page's sample says `not_in_space_user_ids`."""
     ids = request.given().texts("user_ids", most=5)
     owner = _owner_of(world, workspace_id)
     told: dict[str, list[str]] = {
         "removed_success_user_ids": [],
-        "not_in_space_user_ids": [],
+        "not_in_workspace_user_ids": [],
         "owner_not_support_remove_user_ids": [],
     }
     for user_id in ids:
@@ -122,7 +132,7 @@ def remove_members(world: World, request: RecordedRequest, workspace_id: str) ->
             world.state.drop("workspace_member", f"{workspace_id}/{user_id}")
             told["removed_success_user_ids"].append(user_id)
         else:
-            told["not_in_space_user_ids"].append(user_id)
+            told["not_in_workspace_user_ids"].append(user_id)
     return told
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from typing import Any, cast
 
 from ._body import Body, EmulatedResponse, Step
@@ -24,6 +25,9 @@ OWNER = {
 """Whose the tokens are."""
 PERSONAL = "7400000000000000001"
 """The owner's personal workspace."""
+DEMO_BOT = "7400000000000000101"
+DEMO_WORKFLOW = "7400000000000000102"
+"""They are there, published, as long as nobody has set a script of their kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,20 @@ class World:
     opened: set[Body] = field(default_factory=set[Body])
     tokens: Mapping[str, frozenset[str] | None] | None = None
     """The permissions of each token that is accepted, None for all of them; None accepts what does not start "bad"."""
+    accounts: dict[str, str] = field(default_factory=dict[str, str])
+    """Whose a token or a session is, if it is not the owner's."""
     limits: EmulatorLimits = field(default_factory=EmulatorLimits)
     quota: Quota = field(default_factory=Quota)
     windows: Windows = field(default_factory=Windows)
     memory: Memory | None = None
+    strict: bool = False
+    """Whether only what was made or granted exists."""
+    occupied: str = "json"
+    """How a stream is refused in a conversation that is occupied: "json" or "event"."""
     oauth: OAuthServer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.oauth = OAuthServer(self.state)
+        self.oauth = OAuthServer(self.state, strict=self.strict)
 
     def save(self) -> None:
         """Write down what has changed, if anything is written down."""
@@ -95,7 +105,7 @@ class World:
         """How many calls of each kind one user may make in a minute."""
         if self.limits.per_user is not None:
             return self.limits.per_user
-        return PLUS_PER_MINUTE if self.wire.dialect == "plus" else {}
+        return PLUS_PER_MINUTE if self.wire.dialect == "plus-page" else {}
 
     def permissions_of(self, token: str) -> frozenset[str] | None:
         """What a token may do, None for everything; one that is not accepted is refused."""
@@ -104,10 +114,31 @@ class World:
         if verdict is None and self.tokens is not None:
             verdict = token in self.tokens
         elif verdict is None:
-            verdict = bool(token) and not token.startswith("bad")
+            verdict = bool(token) and not token.startswith("bad") and not self.strict
         if not verdict:
             raise self.wire.unauthorized()
         return (self.tokens or {}).get(token)
+
+    def caller(self, request: RecordedRequest) -> str:
+        """Who sent a request: the id of another account, or an empty text for the owner."""
+        cookie = SimpleCookie(request.headers.get("cookie", "")).get("session_key")
+        bearer = request.headers.get("authorization", "").partition(" ")[2].strip()
+        return self.accounts.get(bearer) or self.accounts.get(cookie.value if cookie else "", "")
+
+    @property
+    def has_demo_bot(self) -> bool:
+        """Whether the demo bot is there."""
+        return not self.bots
+
+    @property
+    def has_demo_workflow(self) -> bool:
+        """Whether the demo workflow is there."""
+        return not self.flows
+
+    def has_workflow(self, workflow_id: str) -> bool:
+        """Whether somebody made a workflow, by copying or with a script, or it is the demo."""
+        is_demo = workflow_id == DEMO_WORKFLOW and self.has_demo_workflow
+        return is_demo or workflow_id in self.state.rows["workflow"] or workflow_id in self.flows
 
     def history(self, conversation: Conversation) -> tuple[str, ...]:
         """The earlier questions that the bot remembers, oldest first."""
@@ -120,15 +151,19 @@ class World:
             raise Refusal(missing, f"The {kind.replace('_', ' ')} {row_id} does not exist.")
         return row
 
+    def no_workflow(self, workflow_id: str) -> Refusal:
+        """What the cloud says of a workflow that it does not know, or that is not published."""
+        return Refusal(4200, f"Workflow not found: {workflow_id} does not exist or was never published.")
+
     def workflow(self, workflow_id: str) -> Row:
         """What is known of a workflow without running it; one that nobody made is there too."""
         row = self.state.rows["workflow"].get(workflow_id)
         if row is None and self.flows.get(workflow_id, default_workflow) is None:
-            raise Refusal(4200, f"Workflow not found: {workflow_id} does not exist or was never published.")
+            raise self.no_workflow(workflow_id)
         made: Row = {
             "id": workflow_id,
             "space_id": PERSONAL,
-            "name": f"Workflow {workflow_id}",
+            "name": "Demo workflow" if workflow_id == DEMO_WORKFLOW else f"Workflow {workflow_id}",
             "updated_at": 1760000000,
         }
         return row or made
@@ -182,7 +217,13 @@ class World:
                     before = encode(heart_beat) if isinstance(heart_beat, Event) else heart_beat
                 yield (delay if event.wait else 0.0), before + encode(event)
 
-        body = Body(steps(), self.opened, error=lambda code, msg: encode(error(code, msg)), on_close=on_close)
+        body = Body(
+            steps(),
+            self.opened,
+            error=lambda code, msg: encode(error(code, msg)),
+            on_close=on_close,
+            split=self.wire.split if raw is None else None,
+        )
         return EmulatedResponse(200, self.wire.stream_headers(), body)
 
     def stream_chat(self, chat: ChatState, encode: Encode) -> EmulatedResponse:
@@ -193,6 +234,8 @@ class World:
         def closed() -> None:
             if chat.running:
                 chat.leave_alone(self.state.now(), seconds=script.seconds)
+                if self.is_cloud:
+                    chat.become("in_progress")
                 self.state.touch("chat", chat.id)
             self.save()
 

@@ -175,7 +175,6 @@ async def test_a_bot_with_a_script_stands_in_the_personal_workspace() -> None:
 async def test_what_is_missing_or_wrong_is_refused() -> None:
     async with client(Emulator()) as coze:
         for call, code in (
-            (lambda: coze.bots.create(space_id="", name="x"), 4000),
             (lambda: coze.bots.create(space_id="1", name=""), 4000),
             (lambda: coze.bots.create(space_id="1", name="x", icon_file_id="1"), 4200),
             (lambda: coze.bots.update(bot_id="1", name="x"), 4200),

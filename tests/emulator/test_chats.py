@@ -1,6 +1,8 @@
 """Chats of the cloud dialect: streams, polling, tools and the rules of the endpoint."""
 
+import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -190,9 +192,10 @@ async def test_a_polled_chat_moves_on_with_time() -> None:
             assert seen[-1] == emulator.chats[ids["chat_id"]].status
             await anyio.sleep(3.5)
         listed = await coze.get("/v3/chat/message/list", **ids)
-    assert seen == ["created", "in_progress", "in_progress", "completed"]
-    # Without the question, verbose messages first: the answer must not be picked by its place.
-    assert [message["type"] for message in listed["data"]] == ["verbose", "verbose", "answer"]
+    # Never "created": the official SDKs would stop polling.
+    assert seen == ["in_progress", "in_progress", "in_progress", "completed"]
+    # Without the question, in the order in which they ended: the answer must not be picked by its place.
+    assert [message["type"] for message in listed["data"]] == ["verbose", "answer", "verbose"]
     assert listed["detail"]["logid"]
 
 
@@ -405,7 +408,103 @@ async def test_the_state_can_be_looked_at_when_the_loop_is_gone() -> None:
         await coze.create()
     states: list[str] = []
     await anyio.to_thread.run_sync(lambda: states.extend(chat.status for chat in emulator.chats.values()))
-    assert states == ["created"]
+    assert states == ["in_progress"]
+
+
+async def test_a_chat_without_stream_begins_as_in_a_recording_of_the_cloud() -> None:
+    """Keys and status of `create` and `retrieve`: a recording of coze.cn."""
+    keys = {"id", "conversation_id", "bot_id", "created_at", "last_error", "status"}
+    async with talking(Emulator()) as coze:
+        created = await coze.post("/v3/chat", {**question(), "stream": False})
+        ids = {"conversation_id": created["data"]["conversation_id"], "chat_id": created["data"]["id"]}
+        for answer in (created, await coze.get("/v3/chat/retrieve", **ids)):
+            assert set(answer) == {"data", "code", "msg"}
+            assert set(answer["data"]) == keys
+            assert answer["data"]["status"] == "in_progress"
+        completed = await coze.finished(ids)
+        assert completed["status"] == "completed"
+        assert completed["usage"]["token_count"] > 0
+
+
+async def test_a_chat_whose_stream_was_left_and_one_that_goes_on_with_outputs_are_in_progress_too() -> None:
+    emulator = Emulator()
+    emulator.bot("b-1", Script("Hello", seconds=10))
+    emulator.bot("asks", Script(requires=[ToolCall("weather", id="call-1")]))
+    async with talking(emulator) as coze:
+        response = await opened(emulator)
+        body = stream_of(response)
+        await body.__anext__()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - an iterator
+        await body.aclose()
+        assert [chat.status for chat in emulator.chats.values()] == ["in_progress"]
+        ids = await coze.create(question(bot_id="asks"))
+        await coze.finished(ids)
+        outputs = {"tool_outputs": [{"tool_call_id": "call-1", "output": "sunny"}]}
+        answer = await coze.post("/v3/chat/submit_tool_outputs", outputs, **ids)
+        assert answer["data"]["status"] == "in_progress"
+        assert "usage" not in answer["data"]
+
+
+async def test_an_answer_begins_with_its_chat_whatever_came_before_it() -> None:
+    """`created_at` and `updated_at` of answers and of what tools said: two recordings of coze.cn."""
+    emulator = Emulator(pace=1.0)
+    emulator.bot("b-1", Script("one two three", tools=[ToolUse("clock")]))
+    async with talking(emulator) as coze:
+        events = await coze.chat()
+        chat = events[0].data
+        ids = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+        messages = (await coze.get("/v3/chat/message/list", **ids))["data"]
+    answer = next(message for message in messages if message["type"] == "answer")
+    assert [message["type"] for message in messages] == ["function_call", "tool_response", "answer", "verbose"]
+    assert answer["created_at"] == chat["created_at"]
+    assert answer["updated_at"] >= answer["created_at"] + 2
+    ended = [message["updated_at"] for message in messages]
+    assert ended == sorted(ended)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_recording_alone_is_a_question_and_a_voice_answers(is_streamed: bool) -> None:
+    """The page's rule that files need a text beside them names files and images (coze.cn docs, chat_v3)."""
+    emulator = Emulator()
+    spoken = {"role": "user", "content": '[{"type":"audio","file_id":"7"}]', "content_type": "object_string"}
+    async with talking(emulator) as coze:
+        body = question(additional_messages=[spoken])
+        if is_streamed:
+            events = await coze.chat(body)
+            sounds = [event.data for event in events if event.name == "conversation.audio.delta"]
+            assert {sound["content_type"] for sound in sounds} == {"audio"}
+            assert len(b"".join(base64.b64decode(sound["content"]) for sound in sounds)) > 4800
+        else:
+            ids = await coze.create(body)
+            assert (await coze.finished(ids))["status"] == "completed"
+        # Who writes is not spoken to.
+        assert not [event for event in await coze.chat() if event.name == "conversation.audio.delta"]
+
+
+async def test_a_bot_remembers_what_the_messages_of_one_request_tell_of_the_past() -> None:
+    emulator, histories = Emulator(), list[Sequence[str]]()
+
+    def remember(given: ChatInput) -> str:
+        histories.append(given.history)
+        return "Yes."
+
+    emulator.bot("b-1", remember)
+    past = [
+        {"role": "user", "content": "My name is Li.", "content_type": "text"},
+        {"role": "assistant", "content": "Hello Li.", "content_type": "text"},
+        {"role": "user", "content": "I like tea.", "content_type": None},
+    ]
+    body = question(
+        "Who am I?", additional_messages=[*past, {"role": "user", "content": "Who?", "content_type": "text"}]
+    )
+    async with talking(emulator) as coze:
+        (first, *_) = await coze.chat(body)
+        await coze.chat(question("And now?"), conversation_id=first.data["conversation_id"])
+        about = [message for message in body["additional_messages"] if message["role"] == "user"]
+        default = await coze.chat(
+            question(bot_id="b-2", additional_messages=[*past, {**about[-1], "content": "Jazz?"}])
+        )
+    assert histories == [("My name is Li.", "I like tea."), ("My name is Li.", "I like tea.", "Who?")]
+    assert "I like tea" in text_of(default)
 
 
 async def test_a_refused_chat_leaves_no_conversation_behind() -> None:

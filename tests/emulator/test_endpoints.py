@@ -78,7 +78,7 @@ def user(text: str) -> Message:
 
 async def chats(coze: AsyncCoze) -> None:
     chat = whole(await coze.chat.create("What is jazz?", bot_id="7", user_id="u"))
-    ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+    ids: dict[str, Any] = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
     await anyio.sleep(2)
     assert whole(await coze.chat.retrieve(**ids)).status == "completed"
     assert {message.type for message in whole(await coze.chat.messages.list(**ids))} >= {"answer", "verbose"}
@@ -87,7 +87,7 @@ async def chats(coze: AsyncCoze) -> None:
     assert (await coze.chat.cancel(conversation_id=running.conversation_id, chat_id=running.id)).status == "canceled"
     for streamed in (False, True):
         asked = await coze.chat.create("Weather?", bot_id="tools", user_id="u")
-        waits = {"conversation_id": asked.conversation_id, "chat_id": asked.id}
+        waits: dict[str, Any] = {"conversation_id": asked.conversation_id, "chat_id": asked.id}
         await anyio.sleep(2)
         (call,) = (await coze.chat.retrieve(**waits)).tool_calls
         outputs = [ToolOutput(tool_call_id=call.id, output="sunny")]
@@ -208,7 +208,7 @@ async def workspaces(coze: AsyncCoze) -> None:
     assert [member.role_type for member in members] == ["owner", "admin", "member"]
     removed = await coze.workspaces.members.delete(workspace_id=made, user_ids=["5", "9", members[0].user_id])
     assert removed.removed_success_user_ids == ["5"]
-    assert removed.not_in_space_user_ids == ["9"]
+    assert removed.not_in_workspace_user_ids == removed.not_in_space_user_ids == ["9"]
     assert removed.owner_not_support_remove_user_ids == [members[0].user_id]
     assert (await coze.workspaces.members.list(workspace_id=made).first()).total == 2
     folder = whole(await coze.folders.list(workspace_id=personal, folder_type="development").first()).items[0]
@@ -256,7 +256,7 @@ async def workflows(coze: AsyncCoze) -> None:
     assert whole(await coze.workflows.run(workflow_id="w")).json() == {"output": "done"}
     assert (await coze.workflows.stream(workflow_id="w").result()).json() == {"output": "done"}
     started = await coze.workflows.run(workflow_id="w", is_async=True)
-    ids = {"workflow_id": "w", "execute_id": str(started.execute_id)}
+    ids: dict[str, Any] = {"workflow_id": "w", "execute_id": str(started.execute_id)}
     (running,) = whole(await coze.workflows.runs.run_histories.retrieve(**ids))
     (node,) = (running.node_execute_status or {}).values()
     uuid = node["node_execute_uuid"]
@@ -418,7 +418,7 @@ async def files_and_plugins(coze: AsyncCoze) -> None:
 
 async def studio(coze: AsyncCoze) -> None:
     """The routes that only self-hosted servers have."""
-    bot_id = whole(await coze.studio.draft_bots.create(space_id="1", name="x")).bot_id
+    bot_id = whole(await coze.studio.draft_bots.create(space_id="1", name="x", icon_uri="icon.png")).bot_id
     await coze.studio.draft_bots.update_display_info(bot_id=bot_id, display_info={"tab_display_info": {}})
     done = whole(await coze.studio.draft_bots.publish(space_id="1", bot_id=bot_id, connectors={"1024": {}}))
     assert list(done.publish_result) == ["1024"]
@@ -426,7 +426,7 @@ async def studio(coze: AsyncCoze) -> None:
         assert (await other.bots.retrieve(bot_id=bot_id)).name == "x"
         conversation = await other.conversations.create()
         started = await other.workflows.run(workflow_id="w", is_async=True)
-        ids = {"workflow_id": "w", "execute_id": str(started.execute_id)}
+        ids: dict[str, Any] = {"workflow_id": "w", "execute_id": str(started.execute_id)}
         await anyio.sleep(2)
         (history,) = await other.workflows.runs.run_histories.get_run_history(**ids)
         assert history.execute_status == "Success"

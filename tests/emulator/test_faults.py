@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 from emulator.talk import names, opened, parse, question, stream_of, talking
 
+from coze_async import ConfigurationError
 from coze_async.emulator import (
     Break,
     Code,
     Cut,
+    Dialect,
     Duplicate,
     Emulator,
     ErrorEvent,
@@ -286,12 +289,81 @@ async def test_a_closed_body_hands_out_nothing_more() -> None:
 
 def test_what_is_no_script_and_no_fault_is_refused_at_once() -> None:
     emulator = Emulator()
-    with pytest.raises(TypeError, match="A bot's script is a Script"):
+    with pytest.raises(ConfigurationError, match="A bot's script is a Script"):
         emulator.bot("b", 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="A workflow's script is a WorkflowScript"):
+    with pytest.raises(ConfigurationError, match="A workflow's script is a WorkflowScript"):
         emulator.workflow("w", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="A fault is one of"):
+    with pytest.raises(ConfigurationError, match="A fault is one of"):
         emulator.fail("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Refuse(), "The request rate"),
+        (Refuse(200, 4028), "The free quota"),
+        (Refuse(503, 1), "Something went wrong."),
+        (Refuse(200, 4028, "No more."), "No more."),
+        (Code(4016), "The conversation is occupied"),
+        (ErrorEvent(4100, after=0), "authentication is invalid"),
+    ],
+)
+async def test_a_fault_says_what_the_service_says_with_its_code(fault: Fault, said: str) -> None:
+    emulator = Emulator()
+    emulator.fail(fault)
+    async with talking(emulator) as coze:
+        assert (await coze.get("/v1/users/me"))["msg"].startswith(said)
+
+
+@pytest.mark.parametrize("dialect", ["cloud", "studio", "plus"])
+async def test_an_error_event_may_come_first_and_then_nothing_was_begun(dialect: Dialect) -> None:
+    emulator = Emulator(dialect)
+    emulator.fail(ErrorEvent(4016, after=0))
+    async with talking(emulator) as coze:
+        (event,) = await coze.chat()
+        assert event.name in ("error", "conversation.error")
+        assert "4016" in event.block
+    assert not emulator.chats
+    assert not emulator.open_streams
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "name"),
+    [
+        ("/v1/workflow/stream_run", {}, "Error"),
+        ("/v1/workflow/stream_resume", {}, "Error"),
+        ("/v1/workflows/chat", {}, "error"),
+        ("/v3/chat/submit_tool_outputs", {"stream": True}, "error"),
+    ],
+)
+async def test_every_stream_can_be_refused_by_its_first_event(path: str, more: dict[str, Any], name: str) -> None:
+    emulator = Emulator()
+    emulator.fail(ErrorEvent(4016, after=0), on=f"POST {path}")
+    async with talking(emulator) as coze:
+        (event,) = await coze.events(path, {"workflow_id": "w", **more})
+    assert event.name == name
+    assert not emulator.runs
+
+
+async def test_where_no_stream_was_asked_for_the_error_event_is_json() -> None:
+    emulator = Emulator()
+    emulator.fail(ErrorEvent(4016, after=0))
+    async with talking(emulator) as coze:
+        assert (await coze.post("/v3/chat", {**question(), "stream": False}))["code"] == 4016
+    assert not emulator.chats
+
+
+async def test_an_occupied_conversation_is_told_in_json_or_in_the_stream() -> None:
+    emulator = Emulator(occupied="event")
+    emulator.bot("b-1", Script("x", seconds=60))
+    async with talking(emulator) as coze:
+        ids = await coze.create()
+        of = {"conversation_id": ids["conversation_id"]}
+        (event,) = await coze.chat(**of)
+        assert (event.name, event.data["code"]) == ("error", 4016)
+        assert (await coze.post("/v3/chat", {**question(), "stream": False}, **of))["code"] == 4016
+    with pytest.raises(ConfigurationError, match="choose 'json' or 'event'"):
+        Emulator(occupied="both")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def test_a_kind_can_be_on_for_several_paths() -> None:

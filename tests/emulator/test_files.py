@@ -1,7 +1,7 @@
 """The emulator's files and sounds, spoken to as any client would."""
 
 import struct
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import httpx
@@ -53,7 +53,7 @@ async def test_a_file_of_any_type_is_taken_by_a_self_hosted_server() -> None:
     async with talking(Emulator("studio")) as talk:
         uploaded = await upload(talk, [("file", ("a.txt", b"abc"))])
         assert uploaded["data"].keys() == {"id", "bytes", "file_name", "CreatedAt", "uri", "url"}
-        assert (await talk.http.get("/v1/files/retrieve", params={"file_id": "1"})).status_code == 404
+        assert (await talk.http.get("/v1/files/retrieve", params={"file_id": "1"})).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_a_request_that_was_recorded_holds_the_form() -> None:
         ({"input": "Hi", "voice_id": "7", "sample_rate": 1}, "sample_rate"),
         ({"input": "Hi", "voice_id": "7", "speed": 4}, "speed"),
         ({"input": "Hi", "voice_id": "7", "speed": "fast"}, "speed"),
-        ({"input": "Hi", "voice_id": "7", "response_format": "ogg_opus"}, "the emulator speaks mp3, wav and pcm"),
+        ({"input": "Hi", "voice_id": "7", "response_format": "flac"}, "is none of mp3, wav, pcm, ogg_opus"),
     ],
 )
 async def test_speech_that_cannot_be_made_is_refused_in_json(body: dict[str, Any], match: str) -> None:
@@ -131,6 +131,44 @@ async def test_speech_that_cannot_be_made_is_refused_in_json(body: dict[str, Any
         answer = await talk.post("/v1/audio/speech", body)
         assert answer["code"] == 4000
         assert match in answer["msg"]
+
+
+async def test_speech_that_leaves_things_open_with_null_is_spoken() -> None:
+    """The official SDKs write null for what was not given."""
+    body = dict.fromkeys(("response_format", "sample_rate", "speed", "emotion", "loudness_rate"))
+    async with talking(Emulator()) as talk:
+        response = await talk.http.post("/v1/audio/speech", json={"input": "Hi", "voice_id": "7", **body})
+    assert response.headers["content-type"] == "audio/mpeg"
+
+
+async def test_speech_in_opus_is_an_ogg_file_that_is_heard_again() -> None:
+    text = "你好，世界。" * 20
+    async with talking(Emulator()) as talk:
+        body = {"input": text, "voice_id": "7", "response_format": "ogg_opus"}
+        response = await talk.http.post("/v1/audio/speech", json=body)
+        assert response.headers["content-type"] == "audio/ogg"
+        heard = await talk.http.post("/v1/audio/transcriptions", files={"file": ("a.ogg", response.content)})
+    assert heard.json()["data"]["text"] == text
+    pages = list(_ogg_pages(response.content))
+    assert [kind for kind, _, _ in pages] == [2, *[0] * (len(pages) - 2), 4]
+    assert [number for _, number, _ in pages] == list(range(len(pages)))
+    assert [samples for _, _, samples in pages] == sorted(samples for _, _, samples in pages)
+
+
+def _ogg_pages(sound: bytes) -> Iterator[tuple[int, int, int]]:
+    """The kind, the number and the position of each page; its checksum is looked at (RFC 3533)."""
+    while sound:
+        kind, samples, _, number, checksum, parts = struct.unpack("<xxxxxBqIIIB", sound[:27])
+        assert sound.startswith(b"OggS\0")
+        end = 27 + parts + sum(sound[27 : 27 + parts])
+        page, sound = sound[:22] + bytes(4) + sound[26:end], sound[end:]
+        # Long division of bits, high bit first; zlib's begins with the low bit and turns all of them.
+        bits = int.from_bytes(page, "big") << 32
+        for place in range(bits.bit_length() - 1, 31, -1):
+            if bits >> place & 1:
+                bits ^= 0x104C11DB7 << (place - 32)
+        assert bits == checksum
+        yield kind, number, samples
 
 
 async def test_speech_comes_in_pieces_at_its_pace_and_ends_when_it_is_left() -> None:

@@ -40,7 +40,7 @@ async def test_of_the_chats_that_are_over_the_newest_stay_with_what_was_said() -
         state = state_of(emulator)
         assert list(state.conversations) == [chat.conversation_id for chat in emulator.chats.values()]
         for chat in emulator.chats.values():
-            ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+            ids: dict[str, Any] = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
             assert (await coze.chat.retrieve(**ids)).status == "completed"
             assert await coze.chat.messages.list(**ids)
 
@@ -74,7 +74,7 @@ async def test_what_goes_on_is_not_forgotten() -> None:
     emulator.bot("late", polled)
     emulator.bot("7", Script("Now", pace=0.0))
     async with client(emulator) as coze, talking(emulator) as talk:
-        late = await talk.create(question(bot_id="late"))
+        late: Any = await talk.create(question(bot_id="late"))
         running = list(emulator.chats)
         made = await chats(coze, 9)
         assert list(emulator.chats) == [*running, *made[-4:]]
@@ -93,7 +93,7 @@ async def test_a_conversation_is_not_forgotten_with_an_older_chat_that_spoke_las
             event.data for event in await talk.chat(body, conversation_id=of) if event.name.endswith("created")
         )
         await talk.chat(question(auto_save_history=False), conversation_id=of)
-        ids = {"conversation_id": of, "chat_id": waits["id"]}
+        ids: dict[str, Any] = {"conversation_id": of, "chat_id": waits["id"]}
         outputs = {"stream": True, "tool_outputs": [{"tool_call_id": "c", "output": "x"}]}
         await talk.events("/v3/chat/submit_tool_outputs", outputs, **ids)
         for _ in range(3):

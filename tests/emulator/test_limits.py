@@ -28,7 +28,7 @@ async def test_a_token_does_what_it_is_allowed_to() -> None:
     emulator = Emulator(tokens={"pat_x": {"chat", "getChat"}, "pat_none": ()})
     async with client(emulator, "pat_x") as coze:
         chat = await coze.chat.create("Hi", bot_id="7", user_id="u")
-        ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+        ids: dict[str, Any] = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
         assert (await coze.chat.retrieve(**ids)).id == chat.id
         with pytest.raises(PermissionDeniedError, match="listMessage") as caught:
             await coze.chat.messages.list(**ids)
@@ -69,7 +69,7 @@ async def everything_of_a_chat(talk: Talk) -> None:
     """Five calls of the bucket "chat"."""
     first = await talk.http.post("/v3/chat", json=question(stream=False))
     data = first.json()["data"]
-    ids = {"conversation_id": data["conversation_id"], "chat_id": data["id"]}
+    ids: dict[str, Any] = {"conversation_id": data["conversation_id"], "chat_id": data["id"]}
     for path in ("/v3/chat/retrieve", "/v3/chat/message/list"):
         assert not await refused(await talk.http.get(path, params=ids))
         assert not await refused(await talk.http.post(path, params=ids))
@@ -161,9 +161,9 @@ def test_who_has_not_called_for_a_while_is_forgotten_and_nobody_else() -> None:
         assert len(windows._calls) <= 121  # pyright: ignore[reportPrivateUsage]
 
 
-@pytest.mark.parametrize("dialect", ["cloud", "plus"])
+@pytest.mark.parametrize("dialect", ["cloud", "plus-page"])
 async def test_what_one_user_may_do_in_a_minute(dialect: Dialect) -> None:
-    """The table of Coze Plus: chats by user, bots by token."""
+    """The table of Coze Plus's page: chats by user, bots by token."""
     limits = EmulatorLimits(per_user={"chat": 2, "bot_management": 1, "bot_info": 3}) if dialect == "cloud" else None
     emulator = Emulator(dialect, limits=limits)
     emulator.bot("b-1", Script("ok"))
@@ -185,9 +185,9 @@ async def test_what_one_user_may_do_in_a_minute(dialect: Dialect) -> None:
         assert await passed(talk, "GET", "/v1/bots/7") == infos
         await anyio.sleep(60.001)
         assert await passed(talk, "POST", "/v3/chat", question()) == chats
-        if dialect == "plus":
+        if dialect == "plus-page":
             talk.http.headers["cookie"] = "session_key=x"
-            assert await passed(talk, "POST", "/api/draftbot/create", {"space_id": "1"}) == 30
+            assert await passed(talk, "POST", "/api/draftbot/create", {"space_id": "1", "icon_uri": "icon.png"}) == 30
 
 
 async def test_beyond_the_quota_a_chat_is_made_and_fails() -> None:

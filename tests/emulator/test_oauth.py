@@ -273,6 +273,13 @@ async def test_a_good_assertion_is_taken_once() -> None:
     assert await refusal(emulator, seconds, assertion(emulator, jti="j2")) == "invalid_request"
 
 
+async def test_an_assertion_for_the_address_on_the_page_is_taken() -> None:
+    """Programs for the cloud write `aud: "api.coze.cn"`, as the page says (coze.cn page oauth_jwt)."""
+    emulator = jwt_emulator()
+    body = {"grant_type": JWT_GRANT, "duration_seconds": None}
+    assert (await asked(emulator, body, assertion(emulator, aud="api.coze.cn"))).json()["access_token"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

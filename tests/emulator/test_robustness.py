@@ -44,8 +44,8 @@ VALUES = st.recursive(
 )
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
 QUERIES = st.dictionaries(st.sampled_from(NAMES), TEXTS.filter(str.isprintable), max_size=6)
-DIALECTS = ("cloud", "studio", "plus")
-ROUTES_OF = [(dialect, route) for dialect in DIALECTS for route in ROUTES if dialect in route.dialects]
+DIALECTS = ("cloud", "studio", "plus", "plus-page")
+ROUTES_OF = [(dialect, route) for dialect in DIALECTS for route in ROUTES if dialect in route.dialects.split()]
 SOME = {"space_id": "1", "name": "x", "format_type": 2, "bot_id": IDS[0], "description": "", "workflow_id": "ask"}
 MADE: list[tuple[str, dict[str, Any]]] = [
     ("/v1/bot/create", SOME),
@@ -95,7 +95,9 @@ def test_random_requests_get_an_envelope(dialect: str, route: Route, data: st.Da
             # Coze Studio answers what it does not find with HTTP 500 by itself.
             assert response.status < 500 or (dialect != "cloud" and response.status == 500)
             if isinstance(response.body, bytes) and "json" in response.headers["content-type"]:
-                assert isinstance(json.loads(response.body), dict)
+                # These servers answer null for an app that they do not know.
+                is_null = dialect != "cloud" and route.path == "/v1/apps/{app_id}"
+                assert isinstance(json.loads(response.body), dict) or is_null
 
     anyio.run(main)
 

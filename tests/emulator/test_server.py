@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -54,6 +55,35 @@ def test_pieces_arrive_one_by_one_over_a_port(backend: str) -> None:
         assert all(later - earlier > 0.02 for earlier, later in itertools.pairwise(times))
         assert http.get("/v1/bots/7").json()["data"]["bot_id"] == "7"
         assert emulator.open_streams == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "is_answered"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:80", True),
+        ("coze.localhost", True),
+        ("127.0.0.2:8000", True),
+        ("[::1]:8000", True),
+        ("emulator:8000", True),
+        ("evil.example", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example:8000", False),
+        ("192.0.2.1", False),
+        ("other", False),
+    ],
+)
+def test_a_port_is_answered_under_its_own_names_only(name: str, is_answered: bool) -> None:
+    """A foreign page can make a name of its own point here (DNS rebinding)."""
+    emulator = Emulator()
+    with start_blocking_portal() as portal:
+        serving, url = portal.start_task(partial(emulator.serve, hosts=["emulator"]))
+        with client(url) as http:
+            for path in ("/v1/users/me", "/_/", "/"):
+                response = http.get(path, headers={"host": name}, follow_redirects=False)
+                assert (response.status_code != 403) == is_answered
+        serving.cancel()
+    assert bool(emulator.requests) == is_answered
 
 
 def test_a_client_that_goes_away_ends_the_stream() -> None:
@@ -151,14 +181,9 @@ async def test_the_official_client_understands_the_emulator() -> None:
         events = list(coze.chat.stream(**asked))
         deltas = [e.message.content for e in events if e.event == cozepy.ChatEventType.CONVERSATION_MESSAGE_DELTA]
         assert "".join(deltas) == "Hello there"
-        # Its own create_and_poll ends at once when the first status is "created".
-        chat = coze.chat.create(**asked)
-        ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
-        for _ in range(100):
-            if coze.chat.retrieve(**ids).status == cozepy.ChatStatus.COMPLETED:
-                break
-            time.sleep(0.05)
-        assert "Hello there" in [message.content for message in coze.chat.messages.list(**ids)]
+        polled = coze.chat.create_and_poll(**asked)
+        assert polled.chat.status == cozepy.ChatStatus.COMPLETED
+        assert "Hello there" in [message.content for message in polled.messages]
         run = coze.workflows.runs.create(workflow_id="w", parameters={"input": "tea"})
         assert "tea" in run.data
         told = list(coze.workflows.runs.stream(workflow_id="w-ask", parameters={"input": "tea"}))
@@ -191,9 +216,9 @@ def test_looking_on_from_another_loop_moves_nothing(backend: str) -> None:
         serving, url = portal.start_task(emulator.serve)
         with client(url) as http:
             started = http.post("/v3/chat", json={**question(), "stream": False}).json()["data"]
-            assert portal.call(look) == {"created"}
+            assert portal.call(look) == {"in_progress"}
             ids = {"conversation_id": started["conversation_id"], "chat_id": started["id"]}
-            assert http.get("/v3/chat/retrieve", params=ids).json()["data"]["status"] == "created"
+            assert http.get("/v3/chat/retrieve", params=ids).json()["data"]["status"] == "in_progress"
         serving.cancel()
 
 
@@ -216,7 +241,7 @@ def test_time_goes_on_from_one_loop_to_the_next(backend: str) -> None:
     rest = [anyio.run(start, backend=backend) for _ in range(3)]
     times = [began, first, *rest, int(time.time()) + 1]
     assert times == sorted(times)
-    assert anyio.run(look, backend=backend) == ["created"] * 4
+    assert anyio.run(look, backend=backend) == ["in_progress"] * 4
 
 
 def test_a_script_that_raises_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

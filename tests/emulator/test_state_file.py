@@ -1,7 +1,9 @@
 """A state that is kept in a file: what was there before is there again, and a file that cannot be used says why."""
 
 import json
+import os
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -115,7 +117,7 @@ async def test_what_was_going_on_has_failed(file: Path) -> None:
             assert found.last_error is not None
             assert (found.last_error.code, "started anew" in found.last_error.msg) == (5000, True)
             assert found.failed_at
-            ids = {"workflow_id": "w", "execute_id": str(run.execute_id)}
+            ids: dict[str, Any] = {"workflow_id": "w", "execute_id": str(run.execute_id)}
             (history,) = await coze.workflows.runs.run_histories.retrieve(**ids)
             assert (history.execute_status, history.error_code) == ("Fail", 5000)
             # The conversation is free again.
@@ -159,7 +161,7 @@ async def test_what_was_over_meanwhile_is_over(file: Path, tmp_path: Path, monke
                 assert found["fails"].last_error == Failure(4009, "full")
                 assert began <= found["7"].completed_at <= began + 3
                 assert emulator._world.state.used["tokens"] > 0  # pyright: ignore[reportPrivateUsage]
-                ids = {"conversation_id": chats["7"].conversation_id, "chat_id": chats["7"].id}
+                ids: dict[str, Any] = {"conversation_id": chats["7"].conversation_id, "chat_id": chats["7"].id}
                 messages = await coze.chat.messages.list(**ids)
                 answers = [message.content for message in messages if message.type == "answer"]
                 assert (answers, len(messages)) == (["Cool ", "jazz"], 7)
@@ -187,7 +189,7 @@ async def test_the_rest_of_a_chat_is_over_only_if_none_of_it_was_told(
         async with client(emulator) as coze:
             asked = await coze.chat.create("Hi", bot_id="asks", user_id="u")
             await anyio.sleep(2)
-            ids = {"conversation_id": asked.conversation_id, "chat_id": asked.id}
+            ids: dict[str, Any] = {"conversation_id": asked.conversation_id, "chat_id": asked.id}
             outputs = [ToolOutput(tool_call_id="call-1", output="sunny")]
             await coze.chat.submit_tool_outputs(**ids, tool_outputs=outputs)
             emulator.bot("7", Script("x " * 9, knowledge=[Chunk("a")]))
@@ -224,7 +226,7 @@ async def test_what_waits_goes_on(file: Path) -> None:
     with Emulator(state=file) as emulator:
         async with client(emulator) as coze:
             outputs = [ToolOutput(tool_call_id="call-1", output="sunny")]
-            ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+            ids: dict[str, Any] = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
             assert "sunny" in (await coze.chat.submit_tool_outputs_stream(**ids, tool_outputs=outputs).result()).text
             assert interrupt is not None
             answer: dict[str, Any] = {"workflow_id": "w", "resume_data": "x", "interrupt_type": 5}
@@ -423,3 +425,29 @@ async def test_a_conversation_may_be_deleted_while_its_bot_thinks(file: Path) ->
         other.execute("DELETE FROM things WHERE kind = 'conversation'")
     with Emulator(state=file) as emulator:
         assert kept.id not in emulator.chats
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files are a matter of POSIX")
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    """Tokens are in it."""
+    file = tmp_path / "state.sqlite"
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            with Emulator(state=file) as emulator:
+                emulator.oauth.issue("app")
+                assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+            # One that an older version made.
+            file.chmod(0o644)
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files are a matter of POSIX")
+def test_the_mode_of_a_file_of_somebody_else_stays(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("x" * 100)
+    file.chmod(0o644)
+    with pytest.raises(ConfigurationError):
+        Emulator(state=file)
+    assert file.stat().st_mode & 0o777 == 0o644

@@ -57,15 +57,19 @@ async def _history(coze: Talk, execute_id: str, workflow_id: str = "w-1") -> Any
 
 
 async def test_an_async_run_is_followed_by_its_history() -> None:
-    """No code and no data in the answer, one item in a list: coze.cn docs, workflow_run and workflow_history."""
+    """No data in the answer, one item in a list: coze.cn docs, workflow_run and workflow_history.
+
+    The sample has no code; the table and the official SDKs do.
+    """
     emulator = Emulator()
     emulator.workflow("w-1", WorkflowScript({"n": 1}, nodes=[Node("Note", "so far")]))
     async with talking(emulator) as coze:
         answer = await coze.post(RUN, body(is_async=True))
-        assert set(answer) == {"debug_url", "execute_id", "msg", "detail"}
+        assert set(answer) == {"code", "debug_url", "execute_id", "msg", "detail"}
         (item,) = (await _history(coze, answer["execute_id"]))["data"]
         assert (item["execute_status"], item["run_mode"], item["output"]) == ("Running", 2, "")
         assert "error_message" not in item
+        assert item["is_output_trimmed"] is False
         await anyio.sleep(1.3)
         (item,) = (await _history(coze, answer["execute_id"]))["data"]
         assert (item["execute_status"], item["error_code"]) == ("Success", "")

@@ -37,6 +37,7 @@ def scripted() -> Emulator:
     emulator.bot("tools", Script(requires=[ToolCall("clock", {"zone": "UTC"})], then="It is noon.", seconds=0.2))
     emulator.bot("failing", Script("Half of", failure=Failure(5000, "event interval error"), seconds=0.2))
     emulator.bot("unpublished", None)
+    emulator.bot("voice", Script("Hello there.", seconds=0.2))
     emulator.workflow("plain", WorkflowScript({"answer": 42}, nodes=[Node("Think", "Thinking about it.")], seconds=0.2))
     emulator.workflow("kept alive", WorkflowScript({"answer": 42}, nodes=[Node("Think", "Thinking.")], keep_alive=1))
     emulator.workflow("long", WorkflowScript({"answer": 42}, seconds=3600.0))

@@ -231,6 +231,9 @@ def _(coze: Any) -> None:
 def _(coze: Any) -> None:
     # Both of the SDK's two routes.
     assert made["bot"] in [bot.bot_id for bot in coze.bots.list(space_id=made["space"])]
+    # It counts pages in `page_index`, where the service's pages say `page_num`; its loop ends all the same.
+    one_by_one = coze.bots.list(space_id=made["space"], page_size=1, use_api_version=2)
+    assert len({bot.bot_id or bot.id for bot in one_by_one}) == one_by_one.total > 1
     status = cozepy.PublishStatus.PUBLISHED_ONLINE
     listed = coze.bots.list(space_id=made["space"], publish_status=status, use_api_version=2)
     assert [bot for bot in listed if (bot.bot_id or bot.id) == made["bot"]]
@@ -287,7 +290,8 @@ def _(coze: Any) -> None:
     chat = coze.chat.create(
         bot_id="quick", user_id="u", additional_messages=[Message.build_user_question_text("Hi")], meta_data={"k": "v"}
     )
-    assert chat.status in (ChatStatus.CREATED, ChatStatus.IN_PROGRESS)
+    # It polls for as long as it reads this.
+    assert chat.status == ChatStatus.IN_PROGRESS
     made["quick"] = chat
 
 
@@ -315,6 +319,37 @@ def _(coze: Any) -> None:
     )
     assert result.chat.status == ChatStatus.COMPLETED
     assert [one.content for one in result.messages if one.type == "answer"] == ["Hello there."]
+
+
+@call("chat.create_and_poll (a chat that fails)")
+def _(coze: Any) -> None:
+    question = [Message.build_user_question_text("Hi")]
+    result = coze.chat.create_and_poll(bot_id="failing", user_id="u", additional_messages=question)
+    assert result.chat.status == ChatStatus.FAILED and result.chat.last_error.code == 5000
+
+
+@call("chat.create_and_poll (it takes too long)")
+def _(coze: Any) -> None:
+    question = [Message.build_user_question_text("Hi")]
+    result = coze.chat.create_and_poll(bot_id="slow", user_id="u", additional_messages=question, poll_timeout=1)
+    assert result.chat.status in (ChatStatus.IN_PROGRESS, ChatStatus.CANCELED)
+
+
+@call("chat.stream (a recording asks)")
+def _(coze: Any) -> None:
+    sound = cozepy.MessageObjectString.build_audio(file_id=made["file"])
+    question = [Message.build_user_question_objects([sound])]
+    events = list(coze.chat.stream(bot_id="voice", user_id="u", additional_messages=question))
+    heard = [one.message.get_audio() for one in events if one.event == ChatEventType.CONVERSATION_AUDIO_DELTA]
+    assert heard and all(heard)
+    assert "".join(one.message.content for one in events if one.event == DELTA) == "Hello there."
+
+
+@call("chat.messages.list (all kinds, in their order)")
+def _(coze: Any) -> None:
+    listed = coze.chat.messages.list(conversation_id=made["conversation"], chat_id=made["chat"])
+    kinds = [one.type for one in listed]
+    assert kinds == ["verbose", "function_call", "tool_response", "answer", "answer", "verbose", "follow_up"]
 
 
 @call("chat.cancel")
@@ -496,15 +531,15 @@ def _(coze: Any) -> None:
     run = coze.workflows.runs.create(workflow_id="plain", parameters={"a": 1})
     assert json.loads(run.data) == {"answer": 42} and run.debug_url
     refused(lambda: coze.workflows.runs.create(workflow_id="failing"), 720702204)
-    made["run"] = coze.workflows.runs.create(workflow_id="plain", is_async=True).execute_id
+    in_background = coze.workflows.runs.create(workflow_id="plain", is_async=True)
+    made["run"] = in_background.execute_id
+    assert in_background.execute_id and in_background.debug_url
 
 
 @call("workflows.runs.run_histories.retrieve")
 def _(coze: Any) -> None:
-    # Until it is over, by hand: the next call says why.
-    running = f"{URL}/v1/workflows/plain/run_histories/{made['run']}"
-    headers = {"Authorization": "Bearer pat_x"}
-    until(lambda: httpx.get(running, headers=headers).json()["data"][0]["execute_status"] != "Running")
+    retrieve = coze.workflows.runs.run_histories.retrieve
+    until(lambda: retrieve(workflow_id="plain", execute_id=made["run"]).execute_status != "Running")
     history = coze.workflows.runs.run_histories.retrieve(workflow_id="plain", execute_id=made["run"])
     assert history.execute_status == "Success" and json.loads(history.output)["Think"] == "Thinking about it."
     made["history"] = history
@@ -514,6 +549,16 @@ def _(coze: Any) -> None:
 def _(coze: Any) -> None:
     run = coze.workflows.runs.create(workflow_id="long", is_async=True).execute_id
     assert coze.workflows.runs.run_histories.retrieve(workflow_id="long", execute_id=run).execute_status == "Running"
+
+
+@call("workflows.runs.run_histories.retrieve (it failed, it asks)")
+def _(coze: Any) -> None:
+    retrieve = coze.workflows.runs.run_histories.retrieve
+    failing = coze.workflows.runs.create(workflow_id="failing", is_async=True).execute_id
+    until(lambda: retrieve(workflow_id="failing", execute_id=failing).execute_status == "Fail")
+    assert retrieve(workflow_id="failing", execute_id=failing).error_code == 720702204
+    asking = coze.workflows.runs.create(workflow_id="asking", is_async=True).execute_id
+    assert retrieve(workflow_id="asking", execute_id=asking).execute_id == asking
 
 
 @call("workflows.runs.run_histories.execute_nodes.retrieve")
@@ -691,6 +736,23 @@ def _(coze: Any) -> None:
         file = Path(folder, "speech.wav")
         speech.write_to_file(str(file))
         assert file.read_bytes().startswith(b"RIFF")
+
+
+@call("audio.speech.create (every format)")
+def _(coze: Any) -> None:
+    begins = {"mp3": b"ID3", "wav": b"RIFF", "pcm": b"", "ogg_opus": b"OggS"}
+    for name, beginning in begins.items():
+        speech = coze.audio.speech.create(
+            input="你好", voice_id="7400000000000000123", response_format=AudioFormat(name)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "speech")
+            speech.write_to_file(str(file))
+            content = file.read_bytes()
+        assert content.startswith(beginning) and len(content) > 100
+        if beginning:
+            heard = coze.audio.transcriptions.create(file=(f"speech.{name[:3]}", content))
+            assert heard.text == "你好"
 
 
 @call("audio.transcriptions.create")

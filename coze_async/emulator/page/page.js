@@ -126,7 +126,10 @@ $("only-bad").addEventListener("change", refilter);
 // The time line
 
 const canvas = $("canvas"), pen = canvas.getContext("2d");
-const LANE = 26, TOP = 22, LEFT = 210, RIGHT = 14, MOST_LANES = 60;
+const LANE = 26, TOP = 22, RIGHT = 14, MOST_LANES = 60, STEPS = [1, 2, 5, 10, 20, 30, 60, 120];
+// Where the lanes begin: names stand before them, as far as there is room. And the room of a time of day.
+let LEFT = 210;
+const CLOCK = 62;
 let span = 10, paused = null, quietSince = 0, spots = [], colours = {}, lastDrawn = "";
 
 const now = () => Date.now() / 1000 + ahead;
@@ -172,13 +175,14 @@ function draw() {
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); canvas.style.height = `${height}px`;
   }
+  LEFT = Math.min(210, Math.max(92, Math.round(width * 0.3)));
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
   const x = (at) => LEFT + (at - left) / span * (width - LEFT - RIGHT);
   const font = getComputedStyle(document.body).fontFamily;
   pen.textBaseline = "middle";
   pen.font = `11px ${font}`;
-  const step = span <= 10 ? 1 : span <= 30 ? 5 : 20;
+  const step = STEPS.find((seconds) => seconds / span * (width - LEFT - RIGHT) >= CLOCK) ?? span;
   for (let at = Math.ceil(left / step) * step; at <= right; at += step) {
     pen.fillStyle = colours.line;
     pen.fillRect(Math.round(x(at)), TOP - 4, 1, height - TOP);
@@ -377,7 +381,7 @@ function showRates({ buckets, users, refused }) {
   }));
 }
 
-// Talking to a bot: an ordinary client of the API, in all three dialects.
+// Talking to a bot: an ordinary client of the API, in every dialect.
 
 let conversation = "", dialect = "cloud";
 

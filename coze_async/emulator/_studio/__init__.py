@@ -1,0 +1,1 @@
+"""Coze Studio and Coze Plus, as real servers of both answered."""
