@@ -29,7 +29,7 @@ from taskiq_redis import RedisStreamBroker
 from coze_async._errors import ConfigurationError, CozeError, TransportError
 from coze_async._logging import log
 from coze_async._queue import Delivery, Put, Queue, Rules, stream_of
-from coze_async._redis import PREFIX
+from coze_async._redis import PREFIX, place_of, usable_url
 
 __all__ = ["LEAVING", "TASK", "ChatBroker", "plain"]
 
@@ -85,7 +85,7 @@ class ChatBroker(RedisStreamBroker):
         tell: Callable[[str], None] | None = None,
     ) -> None:
         rules = rules if rules is not None else Rules()
-        self.url: str = _without_password(url)
+        self.url: str = place_of(url)
         shared = "" if prefix == PREFIX else f", prefix {prefix}"
         self.place: str = f"{self.url}, queue {queue}{shared}"
         self.rules: Rules = rules
@@ -94,7 +94,7 @@ class ChatBroker(RedisStreamBroker):
         consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         try:
             super().__init__(
-                url,
+                usable_url(url),
                 queue_name=stream,
                 consumer_group_name=Queue.group,
                 consumer_name=consumer,
@@ -265,10 +265,3 @@ def plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return group if found is None else found
-
-
-def _without_password(url: str) -> str:
-    """Return the address of a Redis for people."""
-    scheme, separator, rest = url.partition("://")
-    place, slash, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"

@@ -1,21 +1,23 @@
 """What separates accounts in one Redis; and a script there, run by redis.asyncio or coredis, whichever is given."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import anyio
 
 from coze_async._errors import ConfigurationError, CozeError, TransportError
 
-__all__ = ["PREFIX", "RedisScript", "checked_prefix"]
+__all__ = ["PREFIX", "RedisScript", "checked_prefix", "place_of", "usable_url"]
 
 PREFIX = "coze"
 """What the keys in Redis begin with, in braces, if nobody gives another."""
 
 _SCHEMES = ("redis", "rediss", "unix")
+_CREDENTIALS_IN_QUERY = re.compile(r"[?&](?:username|password)=")
 
 
 class RedisScript:
@@ -38,7 +40,7 @@ class RedisScript:
         self._digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._timeout = timeout
         self._errors: tuple[type[Exception], ...] = ()
-        self.place: str = _place_of(self._url) if self._url is not None else f"a {self._library} client"
+        self.place: str = place_of(self._url) if self._url is not None else f"a {self._library} client"
 
     def open(self) -> None:
         """Make the client, without connecting it.
@@ -70,7 +72,7 @@ class RedisScript:
             # Its functions are typed in part only.
             untyped: Any = library
             seconds = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
-            self._client = untyped.from_url(self._url, retry=Retry(NoBackoff(), 0), **seconds)
+            self._client = untyped.from_url(usable_url(self._url), retry=Retry(NoBackoff(), 0), **seconds)
 
     async def aclose(self) -> None:
         """Close the client if it was made here."""
@@ -166,20 +168,49 @@ def _library_of(client: object) -> str:
     )
 
 
-def _place_of(url: str) -> str:
-    """Return where a URL points to, without the credentials in it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in _SCHEMES or not (parts.hostname or parts.path):
+def place_of(url: str) -> str:
+    """Return where a URL points to, without the credentials in it, whatever they hold.
+
+    Raises:
+        ConfigurationError: it is no URL of a Redis server; nothing of it is repeated.
+    """
+    parts = _read(usable_url(url))
+    if parts is None or "://" not in url or parts.scheme not in _SCHEMES or not (parts.hostname or parts.path):
         raise ConfigurationError(
             "This is no URL of a Redis server: it begins with redis://, rediss:// or unix://, "
             "such as 'redis://localhost:6379/0'."
         )
-    host = parts.hostname or ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{parts.path}"
+    # What stands before an `@` may be a password, wherever the `@` is; what stands after one in a query, too.
+    scheme, _, rest = _CREDENTIALS_IN_QUERY.split(url, maxsplit=1)[0].partition("://")
+    return f"{scheme}://{re.split('[?#]', rest.rpartition('@')[2], maxsplit=1)[0]}"
+
+
+def usable_url(url: str) -> str:
+    """Return a URL that Redis clients can read: a password with `/`, `?`, `#` or a space in it stands quoted there."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    if not (separator and at) or _is_regular(_read(url)):
+        return url
+    quoted = quote(credentials, safe=":%!$&'()*+,;=")
+    return f"{scheme}://{quoted}@{place}"
+
+
+def _is_regular(parts: SplitResult | None) -> bool:
+    """True unless a password has been taken for a port, a path or a query."""
+    if parts is None or not parts.hostname or "@" in parts.path + parts.fragment:
+        return False
+    return "@" not in parts.query or "=" in parts.query
+
+
+def _read(url: str) -> SplitResult | None:
+    """Return the parts of a URL, None if it has no such parts."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -139,7 +139,7 @@ def answer_of(outcome: Outcome[ChatItem, ChatResult], *, bot_id: str | None, use
         now: The time, in Unix seconds.
     """
     item, usage = outcome.item, outcome.usage
-    result: Any = outcome.value if outcome.value is not None else getattr(outcome.error, "partial", None)
+    result: Any = outcome.value if outcome.is_ok else getattr(outcome.error, "partial", None)
     more: dict[str, Any] = {"user_id": item.user_id or user_id}
     if isinstance(result, ChatResult):
         more |= {
@@ -169,16 +169,17 @@ def answer_of(outcome: Outcome[ChatItem, ChatResult], *, bot_id: str | None, use
 
 
 def _failure(outcome: Outcome[Any, ChatResult]) -> Failure | None:
-    error, result = outcome.error, outcome.value
-    if error is not None:
+    if not outcome.is_ok:
+        error = outcome.error
         text, code = str(error) or type(error).__name__, getattr(error, "code", None)
         return Failure(type(error).__name__, text, code, outcome.may_have_started)
-    if result is not None and result.tool_calls:
+    result = outcome.value
+    if result.tool_calls:
         names = ", ".join(call.function.name if call.function else call.type for call in result.tool_calls)
         return Failure(
             "requires_action", f"The bot waits for the output of {names}: a program has to give it.", None, True
         )
-    if result is not None and result.status == "canceled":
+    if result.status == "canceled":
         return Failure("canceled", "The chat was cancelled before its answer was complete.", None, True)
     return None
 

@@ -1,5 +1,6 @@
 """The commands: what they are called, what they take, and what becomes of their errors."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,6 +40,7 @@ app.command(workflow_app)
 _RECORDABLE = ("chat", "workflow", "doctor")
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Several = Parameter(negative=(), show_default=False)
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 Bot = Annotated[str | None, Parameter(env_var="COZE_BOT_ID")]
 User = Annotated[str, Parameter(env_var="COZE_USER_ID")]
@@ -184,7 +186,7 @@ def batch(
     rate: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     poll: Flag = False,
     ordered: Flag = False,
-    resume: bool = True,
+    resume: Annotated[bool, Parameter(negative="--no-resume", show_default=False)] = True,
     retry_started: Flag = False,
     report: Path | None = None,
     file_format: Annotated[Format | None, Parameter(name="--format")] = None,
@@ -204,14 +206,14 @@ def batch(
 
     Args:
         questions: The file of questions; - reads stdin.
-        out: The file of answers, a JSON object on each line.
+        out: The file of answers: a JSON object on each line, or a table if its name ends in .csv or .tsv.
         bot: The bot of every question that names none.
         user: Who asks, for every question that does not say.
         limit: Chats at once, 16 if not given; with --broker questions in the queue, 1000 if not given.
         rate: Chats a minute for each user, 0 for no limit; as many as the service is known to allow, if not given.
         poll: Wait for each whole answer instead of streaming it.
         ordered: Write the answers in the order of the questions.
-        resume: Go on with a file of answers that exists, or set it aside.
+        resume: Go on with a file of answers that exists, as is usual, or set it aside and begin anew.
         retry_started: Ask again what failed after it may have been started, and cost.
         report: Write a page with the plots.
         file_format: What is in the file of questions, if its name does not tell.
@@ -266,6 +268,7 @@ def worker(
     Start as many as you like, wherever Redis can be reached, before the batch or while it runs.
     One that is lost, or stopped, loses nothing: the others take over what it had.
     Each asks with the token or login of its own machine. Limits are those of all workers together: give all the same.
+    Stopped with Ctrl-C or a signal, it is gone 10 seconds after its grace at most, whatever Redis does.
     Exit code 1: it had to leave with answers that Redis did not take; it says which chats those are.
     Needs an extra: pip install 'coze_async[taskiq]'
 
@@ -278,8 +281,7 @@ def worker(
         account_rate: Requests a second for the whole account.
         account_at_once: Chats at once for the whole account.
         idle_timeout: Seconds after which the others take over from a worker that is not heard of.
-        grace: Seconds that chats may take to their end when the worker is stopped; then others ask again. It is gone
-            10 seconds later at most, also if Redis takes no answers.
+        grace: Seconds that chats may take to their end when the worker is stopped, before others ask again.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
@@ -306,10 +308,12 @@ def emulator(
     dialect: Dialect = "cloud",
     pace: Pace = 0.03,
     script: Path | None = None,
-    fault: tuple[str, ...] = (),
+    fault: Annotated[tuple[str, ...], Several] = (),
     seed: int | None = None,
     quiet: Flag = False,
     state: Path | None = None,
+    strict: Flag = False,
+    allow_host: Annotated[tuple[str, ...], Several] = (),
     debug: Flag = False,
     output: Out,
 ) -> int:
@@ -328,6 +332,8 @@ def emulator(
         seed: With the same one the same requests meet the faults.
         quiet: Write no line for each request.
         state: A file to keep in what is made, and to find it in again; without one it is forgotten at the end.
+        strict: Refuse tokens, bots, workflows and workspaces that nobody made.
+        allow_host: Another name under which it may be asked, such as that of a container; can be given again.
         debug: Show the traceback of an error.
         output: Where the words go.
     """
@@ -342,6 +348,8 @@ def emulator(
         faults=fault,
         seed=seed,
         state=state,
+        strict=strict,
+        allow_host=allow_host,
         quiet=quiet,
     )
 
@@ -378,11 +386,25 @@ def login(
 
 
 @app.command
+def logout(*, debug: Flag = False, output: Out) -> int:
+    """Forget the login on this machine.
+
+    The OAuth app stays known: `coze-async login` is enough to log in again.
+
+    Args:
+        debug: Show the traceback of an error.
+        output: Where the words go.
+    """
+    del debug
+    return _login.log_out(output)
+
+
+@app.command
 def doctor(*, bot: Bot = None, debug: Flag = False, output: Out) -> int:
     """Look for what is wrong with the settings.
 
     Which server is used? Does it accept the token? How long does an answer take?
-    Is the bot published? Exit code 0 if nothing stands in the way.
+    Is the bot published? Exit code 0 if all is well, 1 if something is not or cannot be found out.
 
     Args:
         bot: A bot to look for.
@@ -397,7 +419,7 @@ def doctor(*, bot: Bot = None, debug: Flag = False, output: Out) -> int:
 def record(
     *command: str,
     out: Path | None = None,
-    keep: Annotated[tuple[Literal["content", "users"], ...], Parameter(negative=(), show_default=False)] = (),
+    keep: Annotated[tuple[Literal["content", "users"], ...], Several] = (),
     debug: Flag = False,
     output: Out,
 ) -> int:
@@ -455,7 +477,8 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     try:
         try:
-            code = _called(arguments, output)
+            with output.logged():
+                code = _called(arguments, output)
             output.end_line()
         except (CycloptsError, UsageError) as error:
             output.fail(error)
@@ -476,6 +499,10 @@ def run(arguments: Sequence[str]) -> int:
         output.discard()
         output.fail(error, debug=debug)
         return 1
+    except Exception:
+        # A mistake of ours, which Python shows; the words in it may be a server's.
+        sys.excepthook = output.uncaught
+        raise
     return code
 
 

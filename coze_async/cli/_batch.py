@@ -25,6 +25,7 @@ from coze_async.cli._report import Facts, write_page
 from coze_async.cli._resume import Earlier, Survey
 from coze_async.cli._runner import Runner, started
 from coze_async.cli._summary import Summary, quantile
+from coze_async.cli._table import is_table, write_table
 from coze_async.cli._words import counted, often, spent
 
 __all__ = ["Settings", "answer_file"]
@@ -41,7 +42,7 @@ class Settings:
 
     Attributes:
         source: The file of questions; `-` for stdin.
-        out: The file of answers.
+        out: The file of answers; a table if its name ends in .csv or .tsv, else JSON lines.
         format: What is in the file of questions; None goes by its name.
         encoding: What it is written in.
         field: Where the question stands in it.
@@ -82,9 +83,14 @@ class Settings:
         return self.out.parent / f"{self.out.name}.bad.jsonl"
 
     @property
+    def journal(self) -> Path:
+        """Where each answer goes as soon as it has come: a table is made of it at the end."""
+        return self.out.with_name(f"{self.out.name}.jsonl") if is_table(self.out) else self.out
+
+    @property
     def written(self) -> list[Path]:
         """All files that are written or removed."""
-        return [self.out, self.bad, *([self.report] if self.report else [])]
+        return [self.out, self.journal, self.bad, *([self.report] if self.report else [])]
 
     def limits(self, usual: Rate | None) -> Limits:
         """Return the limits of each user, with a rate for those who have not chosen one."""
@@ -100,22 +106,29 @@ class Settings:
 def answer_file(output: Output, settings: Settings) -> int:
     """Answer the questions of a file; returns the exit code."""
     report = settings.report
-    if report is not None and report.resolve() in (settings.out.resolve(), settings.bad.resolve()):
+    others = {path.resolve() for path in (settings.out, settings.journal, settings.bad)}
+    if report is not None and report.resolve() in others:
         raise UsageError(f"{report} is written with something else: give the report a name of its own.")
     if settings.broker is not None:
         needs_extra()
         if settings.rate is not None:
             raise UsageError("With --broker the workers keep the limits: give --rate to coze-async worker.")
     with _opened(settings) as questions:
-        if not settings.resume and (old := set_aside(settings.out)):
-            output.note(f"The answers that were in {settings.out} are in {old} now.")
-        with Journal(settings.out) as journal:
+        if not settings.resume:
+            for path in dict.fromkeys((settings.journal, settings.out)):
+                if old := set_aside(path):
+                    output.note(f"The answers that were in {path} are in {old} now.")
+        if settings.out.exists() and not settings.journal.exists():
+            raise UsageError(
+                f"{settings.out} exists, but not {settings.journal}, from which the batch would go on. "
+                "Give another --out, or --no-resume to begin anew."
+            )
+        with Journal(settings.journal) as journal:
             summary = Summary()
             earlier = Earlier(journal.answers(), summary, retry_started=settings.retry_started)
             survey = _surveyed(settings, questions, earlier)
             with _asking(output, settings, earlier) as asking:
-                batch = _Batch(output, settings, asking, journal, summary, earlier, survey)
-                return batch.answer(questions)
+                return _Batch(output, settings, questions, asking, journal, summary, earlier, survey).answer()
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,7 @@ def _surveyed(settings: Settings, questions: Questions, earlier: Earlier) -> Sur
             def put_aside(line: BadLine) -> None:
                 file.write(line.as_json())
 
-            survey = earlier.survey(questions, str(settings.out), put_aside)
+            survey = earlier.survey(questions, str(settings.journal), put_aside)
         if survey.bad:
             beside.replace(settings.bad)
         else:
@@ -228,24 +241,25 @@ class _Batch:
 
     output: Output
     settings: Settings
+    questions: Questions
     asking: _Asking
     journal: Journal
     summary: Summary
     earlier: Earlier
     survey: Survey
 
-    def answer(self, questions: Questions) -> int:
+    def answer(self) -> int:
         """Have the questions answered that are not yet; returns the exit code."""
         bot = self.asking.bot
         if bot is None and self.survey.without_bot is not None:
             raise UsageError(
-                f"Which bot? {self.survey.without_bot.name} of {questions.title} names none. Give --bot ID, set "
+                f"Which bot? {self.survey.without_bot.name} of {self.questions.title} names none. Give --bot ID, set "
                 "COZE_BOT_ID, or give each question a bot_id."
             )
         self._announce(bot)
         with shown(self.output, self.summary, self.survey.questions) as watch:
             collector = Collector(self.journal, self.summary, watch)
-            answers = self.asking.answers(self.earlier.pending(questions), bot)
+            answers = self.asking.answers(self.earlier.pending(self.questions), bot)
             is_stopped = self._stopped(partial(collector.collect, answers), collector)
             watch.close()
         return self._end(collector, watch, is_stopped=is_stopped)
@@ -281,8 +295,11 @@ class _Batch:
             try:
                 self.journal.without_earlier(self.earlier.again)
             except OSError as error:
-                output.tell(f"{settings.out} still has the lines of failures that were asked again: {error.strerror}.")
-        output.write(self._results(watch))
+                output.tell(
+                    f"{settings.journal} still has the lines of failures that were asked again: {error.strerror}."
+                )
+        is_tabled = settings.out == settings.journal or self._tabled()
+        output.write_lines(self._results(watch))
         is_reported = settings.report is None or self._reported(settings.report, collector)
         left = self.survey.questions - summary.count
         if not left:
@@ -299,7 +316,11 @@ class _Batch:
         self._advise(left)
         if is_stopped:
             return 130
-        return 0 if is_whole and is_reported and not left and not summary.failed and not self.survey.bad else 1
+        return (
+            0
+            if is_whole and is_tabled and is_reported and not left and not summary.failed and not self.survey.bad
+            else 1
+        )
 
     def _results(self, watch: Watch) -> str:
         """Return the numbers, for people."""
@@ -320,7 +341,26 @@ class _Batch:
         if watch.done:
             lines.append(f"  time       {spent(watch.elapsed)}, {often(watch.rate)}")
         lines.append(f"  answers    {settings.out}")
-        return "\n".join(lines) + "\n"
+        if settings.journal != settings.out:
+            lines.append(
+                f"  journal    {settings.journal}, with which the batch goes on; keep it until all is answered"
+            )
+        return "\n".join(lines)
+
+    def _tabled(self) -> bool:
+        """Write the table; False if it cannot be written."""
+        settings = self.settings
+        if not settings.journal.stat().st_size:
+            # An empty journal is not kept, and nothing stands in the table that is not in the questions.
+            return True
+        try:
+            write_table(settings.out, self.questions, settings.journal)
+        except OSError as error:
+            self.output.fail(
+                f"{settings.out} cannot be written: {error.strerror}. The answers are in {settings.journal}."
+            )
+            return False
+        return True
 
     def _reported(self, path: Path, collector: Collector) -> bool:
         """Write the page; False if it cannot be written."""
@@ -333,7 +373,7 @@ class _Batch:
         except OSError as error:
             self.output.fail(f"{path} cannot be written: {error.strerror}.")
             return False
-        self.output.write(f"  report     {path}\n")
+        self.output.write_lines(f"  report     {path}")
         return True
 
     def _advise(self, left: int) -> None:

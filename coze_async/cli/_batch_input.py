@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, BinaryIO, Literal, NoReturn, get_args
 
 from coze_async import ChatItem
-from coze_async.cli._batch_item import JSON_FIELDS, NoQuestionError, item_of
+from coze_async.cli._batch_item import JSON_FIELDS, NoQuestionError, Origin, item_of
 from coze_async.cli._connect import UsageError
 from coze_async.models._json import is_object
 
@@ -98,32 +98,57 @@ class Questions:
             UsageError: the file as a whole cannot be what it should be.
             OSError: it cannot be read.
         """
-        lines_of_ids: dict[str, int] = {}
-        for line, text, found in self._found():
-            if isinstance(found, ChatItem) and found.key.id is not None:
-                first = lines_of_ids.setdefault(found.key.id, line)
-                if first != line:
-                    yield BadLine(line, f"the id {found.key.id!r} stands in line {first} already", _shown(text))
-                    continue
-            yield found
+        return (found for found, _ in self._found())
 
-    def _found(self) -> Iterator[tuple[int, str, ChatItem | BadLine]]:
-        """Yield the number of each line, its text, and what it holds."""
+    def rows(self) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
+        """Yield where each question stands, with all that stands there, by name."""
+        return ((found.key, cells) for found, cells in self._found() if isinstance(found, ChatItem))
+
+    @property
+    def is_marked(self) -> bool:
+        """True if the file says that it is Unicode, or is written in another way than UTF-8."""
         with self.path.open("rb") as file:
             start = file.read(4)
-            file.seek(0)
-            encoding = next((name for bom, name in _BOMS if start.startswith(bom)), self.encoding)
-            try:
-                # Nothing but a line feed ends a line; what is no character becomes a surrogate, and spoils that line.
-                lines = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="\n")
-            except LookupError:
-                raise UsageError(f"There is no encoding {encoding!r}: try utf-8, gb18030 or utf-16.") from None
+        is_utf_8 = codecs.lookup(self.encoding).name == "utf-8"
+        return not is_utf_8 or any(start.startswith(bom) for bom, _ in _BOMS)
+
+    @property
+    def separator(self) -> str | None:
+        """What stands between the cells of a table, None if the file is none."""
+        if self.format != "csv":
+            return None
+        with self.path.open("rb") as file:
+            lines, _ = self._opened(file)
+            return _Table(self, lines).separator
+
+    def _found(self) -> Iterator[tuple[ChatItem | BadLine, Mapping[str, Any]]]:
+        """Yield what each line holds, and what stands there by name."""
+        lines_of_ids: dict[str, int] = {}
+        with self.path.open("rb") as file:
+            lines, encoding = self._opened(file)
             try:
                 reader = _READERS[self.format](self, lines)
                 for line, text, raw in reader:
-                    yield line, text, _checked(line, text, raw, reader, encoding)
+                    found = _checked(line, text, raw, reader, encoding)
+                    if isinstance(found, ChatItem) and found.key.id is not None:
+                        first = lines_of_ids.setdefault(found.key.id, line)
+                        if first != line:
+                            reason = f"the id {found.key.id!r} stands in line {first} already"
+                            found = BadLine(line, reason, _shown(text))
+                    yield found, reader.cells(raw) if isinstance(found, ChatItem) else {}
             except UnicodeError as error:
                 raise UsageError(f"{self.title} is not written in {encoding}: {error}. Give its --encoding.") from None
+
+    def _opened(self, file: BinaryIO) -> tuple[Iterator[str], str]:
+        """Return the lines of the file, and what it is written in."""
+        start = file.read(4)
+        file.seek(0)
+        encoding = next((name for bom, name in _BOMS if start.startswith(bom)), self.encoding)
+        try:
+            # Nothing but a line feed ends a line; what is no character becomes a surrogate, and spoils that line.
+            return io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="\n"), encoding
+        except LookupError:
+            raise UsageError(f"There is no encoding {encoding!r}: try utf-8, gb18030 or utf-16.") from None
 
     def place(self, names: Iterable[str]) -> str | None:
         """Return which of some names is that of the question, None if none is."""
@@ -153,6 +178,10 @@ class _Lines:
         """Return the question, and all else that stands there."""
         return raw, {}
 
+    def cells(self, raw: Any) -> Mapping[str, Any]:
+        """Return what stands in a line that holds a question, by name."""
+        return {"message": raw}
+
 
 class _JsonLines(_Lines):
     """An object on each line, or a text in quotes."""
@@ -168,6 +197,10 @@ class _JsonLines(_Lines):
             raise NoQuestionError(f"it has {self._questions.missing(value)}; --field names where the question stands")
         return (value.pop(name) if name else None), value
 
+    def cells(self, raw: Any) -> Mapping[str, Any]:
+        value = json.loads(raw)
+        return value if is_object(value) else {"message": value}
+
 
 class _Table(_Lines):
     """Comma-separated values with a header; semicolons and tabs separate them too."""
@@ -176,7 +209,7 @@ class _Table(_Lines):
         super().__init__(questions, lines)
         self._seen = _Seen(lines)
         head = next((line for line in self._seen if line.strip()), "")
-        self._delimiter = "\t" if questions.path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
+        self.separator = "\t" if questions.path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
         try:
             self._header = [name.strip() for row in self._rows([head]) for name in row]
         except csv.Error as error:
@@ -193,7 +226,7 @@ class _Table(_Lines):
 
     def _rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
         csv.field_size_limit(_LONGEST_CELL)
-        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+        return csv.reader(lines, delimiter=self.separator, strict=True)
 
     def __iter__(self) -> Iterator[_Row]:
         rows = self._rows(self._seen)
@@ -218,6 +251,9 @@ class _Table(_Lines):
         for column in cells.keys() & set(JSON_FIELDS):
             cells[column] = _parsed(column, cells[column])
         return cells.pop(self._name, None), cells
+
+    def cells(self, raw: Any) -> Mapping[str, Any]:
+        return dict(zip(self._header, raw, strict=True))
 
 
 class _Seen:

@@ -98,7 +98,8 @@ class Conversation:
         if self.as_json:
             self.output.write_json({"text": result.text, **result.model_dump(mode="json", exclude_none=True)})
         else:
-            self.output.write(result.text)
+            with self.output.answer() as write:
+                write(result.text)
         return result
 
     def _names(self) -> dict[str, Any]:
@@ -109,8 +110,9 @@ class Conversation:
             async for event in stream:
                 self.output.write_json(event.model_dump(mode="json", exclude_none=True))
         else:
-            async for text in stream.text():
-                self.output.write(text)
+            with self.output.answer() as write:
+                async for text in stream.text():
+                    write(text)
 
     async def _cancel(self, stream: ChatStream) -> None:
         if not stream.chat_id:

@@ -12,6 +12,7 @@ from coze_async import (
     APIError,
     AsyncCoze,
     AuthenticationError,
+    BadRequestError,
     CozeError,
     DecodeError,
     NotFoundError,
@@ -21,17 +22,21 @@ from coze_async import (
     Timeouts,
     TransportError,
 )
+from coze_async._errors import is_route_missing
 from coze_async._exchange import Request
 from coze_async.cli._connect import Connection
-from coze_async.cli._output import Output
+from coze_async.cli._output import Harmless, Output
+from coze_async.cli._visible import breakable, visible
 
 __all__ = ["Check", "examine", "report"]
 
 _CALLS = 4
 # Whose token it is: reads one line, costs nothing, and both clouds have it.
 _WHO_AM_I = Request("GET", "/v1/users/me", safe=True)
-# What a self-hosted server says on a route that takes no token: it looks for a browser's cookie.
-_NO_SUCH_ROUTE_FOR_TOKENS = 700012006
+# What Coze Studio and Coze Plus have instead, whoever's bot it is.
+_CONVERSATIONS = Request(
+    "GET", "/v1/conversations", (("bot_id", "1"), ("page_num", "1"), ("page_size", "1")), safe=True
+)
 _TOKEN_KINDS = ("pat_", "sat_", "czu_", "czs_", "cztei_")
 _MARKS = {True: ("ok", "green"), False: ("no", "bold red"), None: ("?", "yellow")}
 
@@ -45,33 +50,39 @@ class Check:
         finding: What was found, in a few words.
         is_good: None if it could not be seen.
         error: The whole story of what is not good.
+        question: What stays unknown if it could not be seen.
     """
 
     name: str
     finding: str
     is_good: bool | None = True
     error: CozeError | None = field(default=None, compare=False)
+    question: str = ""
 
 
 def report(connection: Connection, output: Output, bot_id: str | None, *, debug: bool) -> int:
-    """Look, show what was found as a table, and return the exit code: 0 if nothing stands in the way."""
+    """Look, show what was found as a table, and return the exit code: 0 if all of it is well."""
     settings = [_base_url(connection), _token(connection)]
     checks = settings + connection.runner.run(lambda: examine(connection.coze, bot_id))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for check in checks:
         mark, style = _MARKS[check.is_good]
-        table.add_row(Text(mark, style=style), Text(check.name, style="bold"), Text(check.finding))
-    output.table.print(table)
+        name, finding = (visible(text, one_line=True) for text in (check.name, check.finding))
+        table.add_row(Text(mark, style=style), Text(name, style="bold"), Text(breakable(finding)))
+    output.table.print(Harmless(table))
     for check in checks:
         if check.error is not None:
             if check.is_good is None:
                 output.note(str(check.error))
             else:
                 output.fail(check.error, debug=debug)
-    is_well = all(check.is_good is not False for check in checks)
-    if is_well:
-        output.note("Nothing stands in the way. Next: coze-async chat '你好'")
-    return 0 if is_well else 1
+    unknown = [check.question for check in checks if check.is_good is None and check.question]
+    if unknown:
+        output.tell(f"Could not find out {' and '.join(unknown)}.")
+    if any(not check.is_good for check in checks):
+        return 1
+    output.note("Nothing stands in the way. Next: coze-async chat '你好'")
+    return 0
 
 
 def _base_url(connection: Connection) -> Check:
@@ -94,20 +105,25 @@ async def examine(coze: AsyncCoze, bot_id: str | None) -> list[Check]:
     """Make a few calls that change nothing, and say what they show."""
     coze = coze.with_options(timeouts=Timeouts(connect=5.0, idle=15.0), retry=Retry.none())
     core = coze._core  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no resource of the library reads users yet
-    error, seconds = await _timed(lambda: core.send(_WHO_AM_I))
-    server, accepted = _judged(error)
+    asked = _WHO_AM_I
+    error, seconds = await _timed(lambda: core.send(asked))
+    if _has_no_route(error):
+        asked = _CONVERSATIONS
+        error, seconds = await _timed(lambda: core.send(asked))
+    server, accepted = _judged(error, asked)
     checks = [server]
     if server.is_good:
-        laps = [(await _timed(lambda: core.send(_WHO_AM_I)))[1] for _ in range(_CALLS - 1)]
+        laps = [(await _timed(lambda: core.send(asked)))[1] for _ in range(_CALLS - 1)]
         told = ", ".join(map(_milliseconds, laps))
         checks.append(Check("Round trip", f"{_milliseconds(seconds)} ms with the connection, then {told} ms"))
-        # A token that was refused would be refused for the bot too.
-        bot = await _bot(coze, bot_id) if bot_id and accepted.is_good is not False else None
-        if bot and bot.is_good and accepted.is_good is None:
-            # Reading the bot took the token.
-            accepted = Check(accepted.name, "yes")
-        checks += [accepted, bot] if bot else [accepted]
-    return checks
+    if server.error is not None and not _has_no_route(server.error):
+        return checks
+    # A token that was refused would be refused for the bot too.
+    bot = await _bot(coze, bot_id) if bot_id and accepted.is_good is not False else None
+    if bot and bot.is_good and accepted.is_good is None:
+        # Reading the bot took the token, and a route.
+        checks[0], accepted = Check(server.name, "answers"), Check(accepted.name, "yes")
+    return [*checks, accepted, bot] if bot else [*checks, accepted]
 
 
 async def _timed(call: Callable[[], Awaitable[object]]) -> tuple[CozeError | None, float]:
@@ -123,35 +139,37 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f}" if seconds >= 0.01 else f"{seconds * 1000:.1f}"
 
 
-def _judged(error: CozeError | None) -> tuple[Check, Check]:
+def _has_no_route(error: CozeError | None) -> bool:
+    return isinstance(error, APIError) and is_route_missing(error)
+
+
+def _judged(error: CozeError | None, asked: Request) -> tuple[Check, Check]:
     """Return what one answer says about the server, and about the token."""
-    server, token = Check("Server", "answers"), Check("Accepted", "yes")
+    server, token = Check("Server", "answers"), Check("Accepted", "yes", question="whether the token is accepted")
+    unseen = replace(token, finding="not known", is_good=None)
     match error:
         case None:
             return server, token
+        case _ if _has_no_route(error):
+            finding = "answers, but has none of the routes of Coze that were tried"
+            return replace(server, finding=finding, is_good=False, error=error), unseen
         case PermissionDeniedError():
             return server, replace(token, finding="yes, though it may not read whose it is")
-        case APIError(code=code) if code == _NO_SUCH_ROUTE_FOR_TOKENS:
-            return server, _unseen(token)
-        case NotFoundError():
-            return server, _unseen(token)
         case AuthenticationError():
             return server, replace(token, finding="the server refuses the token", is_good=False, error=error)
         case TransportError():
             return replace(server, finding="cannot be reached", is_good=False, error=error), token
         case ServerError() | DecodeError():
             return replace(server, finding="answers, but not as it should", is_good=False, error=error), token
+        case BadRequestError() | NotFoundError() if asked is _CONVERSATIONS:
+            # Such a bot is not looked for before the token is.
+            return server, token
         case _:
-            return server, replace(token, finding="not known: the answer was an error", is_good=None, error=error)
-
-
-def _unseen(token: Check) -> Check:
-    finding = "not known: this server has no route that shows it; --bot ID tells (Coze Studio, Coze Plus)"
-    return replace(token, finding=finding, is_good=None)
+            return server, replace(unseen, finding="not known: the answer was an error", error=error)
 
 
 async def _bot(coze: AsyncCoze, bot_id: str) -> Check:
-    check = Check("Bot", bot_id)
+    check = Check("Bot", bot_id, question=f"whether bot {bot_id} is published")
     try:
         bot = await coze.bots.retrieve_online(bot_id=bot_id)
     except (PermissionDeniedError, TransportError) as error:

@@ -54,12 +54,10 @@ class Journal:
             UsageError: another process writes it, or it is no file of answers.
             OSError: it cannot be opened.
         """
-        self._is_new = not self.path.exists()
-        if not self._is_new and not self.path.is_file():
-            raise UsageError(f"{self.path} is no file: answers need one that can be gone on with later.")
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        # Another batch may put a new file in the place of the one that was opened, before that is locked.
+        while not self._is_opened():
+            pass
         try:
-            _lock(self._file, self.path)
             if self._is_new:
                 _sync_folder(self.path)
             self._mend()
@@ -68,8 +66,23 @@ class Journal:
             raise
         return self
 
+    def _is_opened(self) -> bool:
+        """Open and lock the file; False if it lies there no more by then."""
+        self._is_new = not self.path.exists()
+        if not self._is_new and not self.path.is_file():
+            raise UsageError(f"{self.path} is not a regular file; `--out` must be resumable.")
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        is_locked = False
+        try:
+            _lock(self._file, self.path)
+            is_locked = _is_at(self._file, self.path)
+        finally:
+            if not is_locked:
+                os.close(self._file)
+        return is_locked
+
     def __exit__(self, *_: object) -> None:
-        if self._is_new and not self._end:
+        if self._is_new and not self._end and _is_at(self._file, self.path):
             # Nothing was asked; nothing stays behind.
             self.path.unlink(missing_ok=True)
         # Closing lets go of the lock too.
@@ -205,6 +218,8 @@ def set_aside(path: Path) -> Path | None:
         return None
     with path.open("rb") as file:
         _lock(file.fileno(), path)
+        if not _is_at(file.fileno(), path):
+            raise UsageError(f"{path} was replaced by another `coze-async batch` just now. Run the command again.")
         number = 1
         while (free := path.with_name(f"{path.name}.{number}")).exists():
             number += 1
@@ -223,6 +238,14 @@ def _lock(file: int, path: Path) -> None:
     except OSError:
         # Some network file systems know no locks.
         return
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """True if an open file is still the one that its path leads to."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _sync_folder(path: Path) -> None:

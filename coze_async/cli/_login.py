@@ -32,7 +32,7 @@ from coze_async.cli._runner import Runner, started
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Login", "folder", "log_in", "saved_login"]
+__all__ = ["Login", "folder", "log_in", "log_out", "saved_login"]
 
 # The port is ours to choose; the address has to be registered with the OAuth app.
 _REDIRECT_URI = "http://127.0.0.1:8914/callback"
@@ -104,12 +104,34 @@ def log_in(
             address = redirect_uri or os.environ.get("COZE_PKCE_OAUTH_REDIRECT_URI", "").strip() or _REDIRECT_URI
             token = _by_browser(runner, app, output, address, workspace_id)
         store = FileTokenStore(folder() / "token.json")
-        runner.run(partial(store.save, token))
+        runner.run(partial(_keep, store, token))
     _save(app)
-    until = f", and renews itself (first at {token.expires:%Y-%m-%d %H:%M} UTC)" if token.expires else ""
-    output.tell(f"You are logged in at {app.base_url}{until}.")
+    renewed = (
+        f" The token lasts until {token.expires:%Y-%m-%d %H:%M} UTC and is renewed by itself." if token.expires else ""
+    )
+    output.tell(f"You are logged in at {app.base_url}.{renewed}")
     output.note(f"The token is in {store.path}, which only you can read. Next: coze-async chat '你好' --bot ID")
+    _warn_of_other_token(output)
     return 0
+
+
+def log_out(output: Output) -> int:
+    """Forget the token of a login; the app stays known. Returns the exit code."""
+    store = FileTokenStore(folder() / "token.json")
+    if not store.path.exists():
+        output.tell("You are not logged in.")
+    else:
+        with started() as runner:
+            runner.run(partial(_forget, store))
+        output.tell(f"You are logged out: the token in {store.path} is deleted.")
+        output.note("Coze takes it until it expires. To log in again: coze-async login")
+    _warn_of_other_token(output)
+    return 0
+
+
+def _warn_of_other_token(output: Output) -> None:
+    if os.environ.get("COZE_API_TOKEN", "").strip():
+        output.tell("COZE_API_TOKEN is set: the commands use that token, whether you are logged in or not.")
 
 
 def _app_file() -> Path:
@@ -147,6 +169,18 @@ def _save(app: DeviceOAuth | PKCEOAuth) -> None:
         "coze_www_base": app.www_base_url,
     }
     _app_file().write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+async def _keep(store: FileTokenStore, token: OAuthToken) -> None:
+    # A program that renews the login before would else put its own token in the place of this one.
+    async with store.lock():
+        await store.save(token)
+
+
+async def _forget(store: FileTokenStore) -> None:
+    # A program that renews the login meanwhile would else put it back.
+    async with store.lock():
+        store.path.unlink(missing_ok=True)
 
 
 async def _by_device(app: DeviceOAuth, output: Output, workspace_id: str | None) -> OAuthToken:

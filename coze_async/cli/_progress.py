@@ -57,10 +57,7 @@ class Watch(ABC):
     def words(self) -> str:
         """The rate, the failures and the tokens."""
         summary = self._summary
-        failed = sum(summary.failed.values())
-        words = [f"{self.rate:.1f}/s"]
-        if failed:
-            words.append(f"{failed:,} failed")
+        words = [f"{self.rate:.1f}/s", f"{sum(summary.failed.values()):,} failed"]
         if tokens := sum(summary.tokens):
             words.append(f"{short(tokens)} tokens")
         return ", ".join(words)
@@ -114,7 +111,7 @@ def shown(output: Output, summary: Summary, total: int) -> Generator[Watch]:
         yield _Lines(summary, total, output)
         return
     columns = (
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[words]}"),
         TimeRemainingColumn(compact=True),

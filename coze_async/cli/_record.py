@@ -83,7 +83,8 @@ def run_recorded(output: Output, command: Sequence[str], tape: Tape, run: Callab
 
 def _tell(output: Output, tape: Tape) -> None:
     if tape.error is not None:
-        output.fail(f"Recording to {tape.path} has stopped: {tape.error}")
+        why = getattr(tape.error, "strerror", None) or tape.error
+        output.fail(f"Recording to {tape.path} has stopped: {why}.")
     elif not tape.exchanges:
         output.note("Nothing was sent, so nothing was recorded.")
     else:

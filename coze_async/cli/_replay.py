@@ -11,7 +11,7 @@ from rich.text import Text
 
 from coze_async._recording import Ending, Recording, read_recordings
 from coze_async._sse import Event, EventReader
-from coze_async.cli._output import Output
+from coze_async.cli._output import Harmless, Output
 from coze_async.models._json import json_object
 
 __all__ = ["show"]
@@ -207,15 +207,11 @@ class _View:
         self._print("")
 
     def _print(self, *parts: str | tuple[str, str]) -> None:
-        self.output.table.print(Text.assemble(*(_harmless(part) for part in parts)), soft_wrap=True)
+        self.output.table.print(Harmless(Text.assemble(*parts)), soft_wrap=True)
 
     def _line(self, **facts: Any) -> None:
         self.clock.until(facts["at"])
         self.output.write_json({"exchange": self.number, **facts})
-
-
-def _harmless(part: str | tuple[str, str]) -> str | tuple[str, str]:
-    return Output.shown(part) if isinstance(part, str) else (Output.shown(part[0]), part[1])
 
 
 def _value(data: bytes) -> Any:

@@ -1,10 +1,8 @@
 """`coze-async emulator`: a local Coze on a port, and what it is asked."""
 
 import errno
-import logging
 import os
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import localtime, strftime
@@ -21,6 +19,8 @@ __all__ = ["Announcement", "RequestLog", "serve"]
 
 _EXTRAS = ("starlette", "uvicorn", "yaml")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses that nobody can connect to by name
+_ANY_TOKEN = "any"  # noqa: S105 - none is looked at
+_STRICT_TOKEN = "pat_emulated"  # noqa: S105 - granted by a local emulator only
 # So many requests are remembered; a server may run for days.
 _KEPT = 1000
 
@@ -28,9 +28,10 @@ _KEPT = 1000
 class Announcement(anyio.abc.TaskStatus[str]):
     """Says how to use the emulator as soon as it takes connections."""
 
-    def __init__(self, output: Output, emulator: Emulator) -> None:
+    def __init__(self, output: Output, emulator: Emulator, token: str = _ANY_TOKEN) -> None:
         self._output = output
         self._dialect = emulator.dialect
+        self._token = token
 
     def started(self, value: str | None = None) -> None:
         url = value or ""
@@ -39,8 +40,8 @@ class Announcement(anyio.abc.TaskStatus[str]):
             reachable = reachable.replace(f"//{everywhere}:", f"//{here}:").replace(f"[{everywhere}]", f"[{here}]")
         self._output.write(
             f"An emulated Coze ({self._dialect}) listens at {url}; Ctrl-C stops it.\n"
-            f"In a shell:   export COZE_API_BASE={reachable} COZE_API_TOKEN=any\n"
-            f'In Python:    coze = AsyncCoze("any", base_url="{reachable}")\n'
+            f"In a shell:   export COZE_API_BASE={reachable} COZE_API_TOKEN={self._token}\n"
+            f'In Python:    coze = AsyncCoze("{self._token}", base_url="{reachable}")\n'
             f"In a browser: {reachable}/_/ shows what is going on, and breaks it on purpose\n\n"
         )
 
@@ -110,37 +111,42 @@ def serve(
     faults: Sequence[str] = (),
     seed: int | None = None,
     state: Path | None = None,
+    strict: bool = False,
+    allow_host: Sequence[str] = (),
     quiet: bool = False,
 ) -> int:
     """Serve an emulator until Ctrl-C; returns the exit code."""
+    tokens = [_STRICT_TOKEN] if strict else None
     try:
-        emulator = Emulator(dialect, pace=pace, state=state, keep=_KEPT, seed=seed)
+        emulator = Emulator(dialect, pace=pace, tokens=tokens, state=state, keep=_KEPT, seed=seed, strict=strict)
     except ConfigurationError as error:
         output.fail(error)
         return 1
     except ValueError as error:
         raise UsageError(str(error)) from None
-    with emulator, _tracebacks():
+    with emulator:
         for fault in faults:
             try:
                 emulator.switch(*parse_fault(fault))
             except ValueError as error:
                 raise UsageError(str(error)) from None
-        return _serve(output, emulator, host, port, script, quiet=quiet)
+        announcement = Announcement(output, emulator, _STRICT_TOKEN if strict else _ANY_TOKEN)
+        serving = partial(emulator.serve, host, port, task_status=announcement)
+        if allow_host:
+            serving = partial(serving, hosts=allow_host)
+        return _serve(output, emulator, host, port, script, serving, quiet=quiet)
 
 
-@contextmanager
-def _tracebacks() -> Generator[None]:
-    """Show what scripts raise, which the client only sees as an error of the server."""
-    log, handler = logging.getLogger("coze_async.emulator"), logging.StreamHandler()
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-
-
-def _serve(output: Output, emulator: Emulator, host: str, port: int, script: Path | None, *, quiet: bool) -> int:
+def _serve(
+    output: Output,
+    emulator: Emulator,
+    host: str,
+    port: int,
+    script: Path | None,
+    serving: Callable[[], Awaitable[None]],
+    *,
+    quiet: bool,
+) -> int:
     try:
         if script is not None:
             emulator.play(script)
@@ -162,7 +168,7 @@ def _serve(output: Output, emulator: Emulator, host: str, port: int, script: Pat
         RequestLog(output, emulator)
     with started() as runner:
         try:
-            runner.run(partial(emulator.serve, host, port, task_status=Announcement(output, emulator)))
+            runner.run(serving)
         except OSError as error:
             number = error.errno or 0
             # Python adds the address to the system's words; here it is said already.

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -99,19 +100,32 @@ class Workflow:
         return self.connection.runner.run(lambda: self._write(stream()))
 
     async def _write(self, stream: WorkflowStream) -> WorkflowRun:
-        output, node = self.output, ""
         async with stream:
-            async for event in stream:
-                if self.as_json:
-                    output.write_json(event.model_dump(mode="json", exclude_none=True))
-                elif isinstance(event, WorkflowMessage):
-                    if node and event.node_title != node:
-                        output.end_line()
-                    node = event.node_title
-                    output.write(event.content)
-                    if event.node_is_finish:
-                        output.end_line()
+            if self.as_json:
+                async for event in stream:
+                    self.output.write_json(event.model_dump(mode="json", exclude_none=True))
+            else:
+                await self._write_messages(stream)
             return await stream.result()
+
+    async def _write_messages(self, stream: WorkflowStream) -> None:
+        output, node = self.output, ""
+        with ExitStack() as shown:
+            write = shown.enter_context(output.answer())
+            async for event in stream:
+                if not isinstance(event, WorkflowMessage):
+                    continue
+                if node and event.node_title != node:
+                    # What another node says is another answer.
+                    shown.close()
+                    output.end_line()
+                    write = shown.enter_context(output.answer())
+                node = event.node_title
+                write(event.content)
+                if event.node_is_finish:
+                    shown.close()
+                    output.end_line()
+                    write = shown.enter_context(output.answer())
 
     def _followed(self, run: WorkflowRun, *, streamed: bool) -> int:
         """Answer the questions of a run until it is over."""

@@ -21,6 +21,7 @@ from coze_async import (
     ToolCall,
     Usage,
 )
+from coze_async._batch import Failed, Succeeded
 from coze_async.cli._answer import Answer, Failure, answer_of
 from coze_async.cli._batch_item import Origin
 from coze_async.models import RequiredAction, SubmitToolOutputs, ToolCallFunction
@@ -43,7 +44,10 @@ def outcome(
     value: ChatResult | None = None, error: Exception | None = None, attempts: int = 1, **item: Any
 ) -> Outcome[ChatItem, ChatResult]:
     given: dict[str, Any] = {"message": "What is tea?", "key": ORIGIN, **item}
-    return Outcome(2, ChatItem(**given), value, error, attempts, 1.5, 0.25)
+    if error is not None:
+        return Failed(2, ChatItem(**given), None, error, attempts, 1.5, 0.25)
+    assert value is not None
+    return Succeeded(2, ChatItem(**given), value, None, attempts, 1.5, 0.25)
 
 
 def facts_of(of: Outcome[ChatItem, ChatResult]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from coze_async.cli._batch import Settings
 from coze_async.cli._collect import Collector
 from coze_async.cli._journal import Journal
 from coze_async.cli._resume import Earlier
-from coze_async.emulator import ChatInput, Code, Emulator, ErrorEvent, Failure, Refuse, Script, ToolCall, Usage
+from coze_async.emulator import ChatInput, Code, Emulator, ErrorEvent, Failure, Script, ToolCall, Usage
 
 Captured = pytest.CaptureFixture[str]
 NOTICE = "COZE_API_TOKEN is not set: talking to the built-in emulator, whose answers are made up.\n"
@@ -230,8 +230,8 @@ def test_lines_without_a_question_go_to_a_file_of_their_own(folder: Path, emulat
         (["q.jsonl", "--out", "a.jsonl", "--report", "a.jsonl.bad.jsonl"], "give the report a name of its own"),
         (["q.json", "--out", "a.jsonl"], "give --format jsonl, csv, text"),
         (["-", "--out", "a.jsonl"], "Stdin does not tell what is in it"),
-        (["q.jsonl", "--out", "."], ". is no file"),
-        (["q.jsonl", "--out", "folder", "--no-resume"], "folder is no file"),
+        (["q.jsonl", "--out", "."], ". is not a regular file"),
+        (["q.jsonl", "--out", "folder", "--no-resume"], "folder is not a regular file"),
         (["q.jsonl", "--out", "letter.txt"], "letter.txt, line 1, is not the answer to a question"),
         (["q.jsonl", "--out", "a.jsonl", "--encoding", "utf-42"], "There is no encoding 'utf-42'"),
         (["q.jsonl"], "--out"),
@@ -258,7 +258,7 @@ def test_wrong_usage_is_told_before_anything_is_asked(
 def test_a_folder_that_does_not_exist_is_one_message(folder: Path, emulator: Emulator, capsys: Captured) -> None:
     put("q.jsonl", "a")
     assert main(["batch", "q.jsonl", "--out", "no/a.jsonl"]) == 1
-    assert capsys.readouterr().err == "error: [Errno 2] No such file or directory: 'no/a.jsonl'\n"
+    assert capsys.readouterr().err == "error: no/a.jsonl cannot be opened: there is no folder no.\n"
 
 
 # --- going on ---------------------------------------------------------------------------------------------------------
@@ -649,7 +649,6 @@ def test_somebody_who_watches_sees_how_far_it_has_come(
     monkeypatch.setenv("TERM", "xterm")
     put("q.jsonl", *map(str, range(12)))
     emulator.fail(ErrorEvent(5000), on="POST /v3/chat")
-    emulator.fail(Refuse(403, 4101, "no"), on="POST /nothing")
     assert batch("q.jsonl") == 1
     assert "12/12" in err.shown
     assert "1 failed" in err.shown

@@ -229,7 +229,7 @@ def test_a_terminal_is_not_at_the_mercy_of_a_bot(emulator: Emulator, monkeypatch
     emulator.bot("b-1", Script("\x1b[2Jboo\r\n\x9b31m\tend", follow_ups=["\x1b]0;title\x07"], seconds=0.0))
     out, err = type_in(monkeypatch, "")
     assert main(["chat", "hi", "--bot", "b-1"]) == 0
-    assert out.shown == "\u241b[2Jboo\n\ufffd31m\tend\n"
+    assert out.shown == "\\x1b[2Jboo\n\\x9b31m end\n"
     assert "\x1b]" not in err.shown
 
 
@@ -237,6 +237,21 @@ def test_what_is_piped_on_is_left_as_it_is(emulator: Emulator, capsys: Captured)
     emulator.bot("b-1", "\x1b[1mbold")
     assert main(["chat", "hi", "--bot", "b-1"]) == 0
     assert capsys.readouterr().out == "\x1b[1mbold\n"
+
+
+def test_what_is_said_of_a_piped_answer_stands_on_lines_of_its_own(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program such as `cat` shows the last line of the answer when it likes, at the same terminal."""
+    emulator.bot("b-1", Script("Hello", follow_ups=["And then?"], seconds=0.0))
+    reading, writing = os.pipe()
+    _, err = type_in(monkeypatch, "")
+    with os.fdopen(writing, "w", encoding="utf-8") as out, os.fdopen(reading, encoding="utf-8") as cat:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(["chat", "hi", "--bot", "b-1"]) == 0
+        out.close()
+        assert cat.read() == "Hello\n"
+    assert "\n\n  ? And then?\n" in err.shown
 
 
 def test_the_emulator_takes_its_time_only_when_somebody_watches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`coze-async doctor`: what it finds in good and in bad answers."""
 
+import json
 import sys
 
 import pytest
@@ -63,9 +64,9 @@ async def test_a_server_that_is_not_well_is_asked_once_and_nothing_is_said_of_th
     ("fault", "is_good", "finding"),
     [
         (Code(4101, "no scope"), True, "yes, though it may not read whose it is"),
-        # Coze Studio and Coze Plus: the route is for browsers (source 4f786d6), or missing.
-        (Refuse(401, 700012006, "missing session_key in cookie"), None, "not known: this server has no route"),
-        (Text(404, "404 page not found"), None, "not known: this server has no route"),
+        # Coze Studio and Coze Plus, as recorded: the route is missing, and another one shows it.
+        (Refuse(401, 401, "missing session_key in cookie"), True, "yes"),
+        (Text(404, "404 page not found"), True, "yes"),
         (Refuse(429, 4013, "slowly"), None, "not known: the answer was an error"),
     ],
 )
@@ -130,13 +131,55 @@ def test_one_bad_answer_is_a_diagnosis_and_exit_code_1(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_could_not_be_seen_is_noted_and_no_failure(server: str, emulator: Emulator, capsys: Captured) -> None:
+def test_what_could_not_be_found_out_is_said_with_exit_code_1(
+    server: str, emulator: Emulator, capsys: Captured
+) -> None:
     emulator.fail(Refuse(429, 4013, "slowly"), on=ROUTES, times=None)
-    assert main(["doctor"]) == 0
+    assert main(["doctor"]) == 1
     out, err = capsys.readouterr()
     assert "?   Accepted" in out
     assert "code 4013" in err
     assert "error:" not in err
+    assert err.endswith("Could not find out whether the token is accepted.\n")
+
+
+def test_a_server_without_any_route_of_coze_is_no_good_one(server: str, emulator: Emulator, capsys: Captured) -> None:
+    emulator.fail(Text(404, "404 page not found"), times=None)
+    assert main(["doctor", "--bot", "b-1"]) == 1
+    out, err = capsys.readouterr()
+    assert "answers, but has none of the routes of Coze that were tried" in out
+    assert "?   Accepted" in out
+    assert "Could not find out whether the token is accepted" in err
+    assert "Nothing stands in the way" not in err
+
+
+async def test_a_missing_route_says_nothing_of_the_token() -> None:
+    """Coze Studio and Coze Plus answer like this for every route that they do not have (recorded)."""
+    emulator = Emulator()
+    emulator.fail(Refuse(401, 401, "missing session_key in cookie"), times=None)
+    checks = await found(emulator)
+    assert (checks["Server"].is_good, checks["Accepted"].is_good) == (False, None)
+
+
+async def test_where_the_usual_route_is_missing_another_one_shows_that_the_token_is_refused() -> None:
+    """What Coze Studio says to a token that it does not know (recorded)."""
+    emulator = Emulator()
+    emulator.fail(Refuse(401, 401, "missing session_key in cookie"), on=ROUTES, times=None)
+    emulator.fail(Code(700012006, "authentication failed: CheckPermission failed"), on="GET /v1/conversations")
+    checks = await found(emulator)
+    assert (checks["Server"].is_good, checks["Accepted"].is_good) == (True, False)
+
+
+def test_the_name_of_a_bot_cannot_write_lines_of_its_own(
+    server: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"code": 0, "data": {"bot_id": "b-1", "name": "\x1b[2J\x9b1m\u202e\nok   Token"}}
+    emulator.fail(Text(200, json.dumps(answer), "application/json"), on="GET /v1/bot/get_online_info")
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("TERM", "dumb")
+    assert main(["doctor", "--bot", "b-1"]) == 0
+    assert r"\x1b[2J\x9b1m\u202e\nok   Token is published" in out.shown
 
 
 def test_the_default_server_is_named_when_nothing_can_be_reached(

@@ -58,10 +58,27 @@ def test_scripts_and_faults_come_from_the_command_line(tmp_path: Path) -> None:
     assert re.search(r"200 +POST +/v3/chat +\S.*9 events  u-7  嗨$", answered)
 
 
+def test_a_strict_emulator_grants_one_token_and_says_which() -> None:
+    with process(["emulator", "--port", "0", "--pace", "0", "--strict", "--allow-host", "coze.test"]) as command:
+        assert command.stdout is not None
+        lines = [command.stdout.readline().decode() for _ in range(4)]
+        url, token = lines[0].split(" at ")[1].partition(";")[0], lines[1].rpartition("COZE_API_TOKEN=")[2].strip()
+        ask = httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"})
+        with ask:
+            assert ask.get("/v1/users/me").json()["code"] == 0
+            assert ask.get("/v1/users/me", headers={"authorization": "Bearer any"}).json()["code"] == 4100
+            assert ask.get("/v1/bots/7").json()["code"] == 4200
+            assert ask.get("/v1/users/me", headers={"host": "coze.test"}).status_code == 200
+            assert ask.get("/v1/users/me", headers={"host": "other.test"}).status_code == 403
+        command.send_signal(signal.SIGINT)
+        command.communicate(timeout=20)
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "said"),
     [
         ("", ["--fault", "ctu"], 2, "error: There is no kind of fault 'ctu'. Did you mean 'cut'?"),
+        ("", ["--fault", "cut@/v3/chta"], 2, "error: No request of the emulator matches '/v3/chta'. Did you mean"),
         ("", ["--fault", "cut:2"], 2, "error: In 'cut:2', '2' is no probability: write 0.05 or 5%."),
         ("bots.b = 5", ["--script", "{path}"], 1, "error: {path}: bots.b is a text, not the number 5."),
         ("", ["--script", "{path}x"], 1, "error: {path}x: a file of scripts ends in"),
@@ -117,7 +134,7 @@ def test_a_line_says_what_became_of_a_request(facts: dict[str, Any], verdict: st
     at, shown = line[:8], line[10:].rstrip()
     assert re.fullmatch(r"\d\d:\d\d:\d\d", at)
     assert shown.startswith(f"{verdict:<10}  POST    /v3/chat ")
-    assert shown.endswith(f"  {rest.translate({0x1B: chr(0x241B)})}")
+    assert shown.endswith("  " + rest.replace("\x1b", r"\x1b"))
 
 
 def test_a_terminal_shows_the_line_in_colours_and_cut_at_its_edge(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """The file of answers: whole lines and nothing else, whatever happens to the process, the disk, or the file."""
 
+# pyright: reportPrivateUsage=false
+
 import errno
 import json
 import os
@@ -15,6 +17,7 @@ from cli.command import ROOT, environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coze_async.cli import _journal
 from coze_async.cli._answer import Answer, Failure
 from coze_async.cli._batch_item import Origin
 from coze_async.cli._connect import UsageError
@@ -165,7 +168,7 @@ def test_a_line_that_is_broken_in_the_middle_is_told_by_its_number(path: Path) -
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no file"), Journal(tmp_path):
+    with pytest.raises(UsageError, match="is not a regular file"), Journal(tmp_path):
         raise AssertionError
 
 
@@ -342,3 +345,54 @@ def test_a_file_is_set_aside_under_a_name_that_is_free(path: Path) -> None:
         assert set_aside(path) == path.with_name(f"answers.jsonl.{number}")
     assert not path.exists()
     assert path.with_name("answers.jsonl.1").read_text() == "1"
+
+
+# --- replaced between opening and locking -----------------------------------------------------------------------------
+
+
+def replaced_before_the_first_lock(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Let another batch put a new file in the place of one that has been opened and is not locked yet."""
+    lock = _journal._lock
+
+    def late(file: int, of: Path) -> None:
+        monkeypatch.setattr(_journal, "_lock", lock)
+        beside = path.with_name("beside")
+        beside.write_bytes(answer(7).line())
+        beside.replace(path)
+        lock(file, of)
+
+    monkeypatch.setattr(_journal, "_lock", late)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_file_that_was_replaced_before_it_was_locked_is_opened_anew(
+    is_new: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_new:
+        write(path, answer(1))
+    replaced_before_the_first_lock(monkeypatch, path)
+    write(path, answer(8))
+    assert lines_of(path) == [7, 8]
+
+
+def test_a_file_that_was_replaced_is_not_set_aside(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(path, answer(1))
+    replaced_before_the_first_lock(monkeypatch, path)
+    with pytest.raises(UsageError, match="was replaced by another"):
+        set_aside(path)
+    assert lines_of(path) == [7]
+
+
+def test_a_file_that_somebody_deletes_before_it_is_locked_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = _journal._lock
+
+    def late(file: int, of: Path) -> None:
+        monkeypatch.setattr(_journal, "_lock", lock)
+        path.unlink()
+        lock(file, of)
+
+    monkeypatch.setattr(_journal, "_lock", late)
+    write(path, answer(1))
+    assert lines_of(path) == [1]

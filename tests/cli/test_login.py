@@ -334,3 +334,36 @@ def test_on_another_machine_the_address_is_pasted(
     code = main(["login", "--pkce", "--client-id", "app", "--redirect-uri", back])
     assert code == (1 if says else 0)
     assert says in capsys.readouterr().err
+
+
+# --- what a login says, and how it ends -------------------------------------------------------------------------------
+
+
+def test_a_login_is_told_in_sentences(cloud: str, capsys: Captured) -> None:
+    assert main(["login", "--client-id", "app"]) == 0
+    err = capsys.readouterr().err
+    assert f"You are logged in at {cloud}. The token lasts until " in err
+    assert " UTC and is renewed by itself.\n" in err
+
+
+def test_logging_out_deletes_the_token_and_keeps_the_app(
+    cloud: str, emulator: Emulator, tmp_path: Path, capsys: Captured
+) -> None:
+    assert main(["login", "--client-id", "app"]) == 0
+    app, token = files(tmp_path)
+    capsys.readouterr()
+    assert main(["logout"]) == 0
+    assert capsys.readouterr().err.startswith(f"You are logged out: the token in {token} is deleted.\n")
+    assert (app.exists(), token.exists()) == (True, False)
+    assert main(["chat", "hello"]) == 0
+    assert "talking to the built-in emulator" in capsys.readouterr().err
+    assert main(["login"]) == 0
+
+
+def test_who_is_not_logged_in_cannot_log_out(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("COZE_API_TOKEN", "pat_x")
+    assert main(["logout"]) == 0
+    assert capsys.readouterr().err == (
+        "You are not logged in.\n"
+        "COZE_API_TOKEN is set: the commands use that token, whether you are logged in or not.\n"
+    )

@@ -24,6 +24,7 @@ COMMANDS = [
     ["workflow", "resume"],
     ["emulator"],
     ["login"],
+    ["logout"],
     ["doctor"],
 ]
 
@@ -120,7 +121,7 @@ def test_an_answer_that_cannot_be_written_is_one_message(
 
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(["chat", "hi"]) == 1
-    assert capsys.readouterr().err.endswith("error: [Errno 28] No space left on device\n")
+    assert capsys.readouterr().err.endswith("error: The output cannot be written: No space left on device.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
@@ -129,7 +130,7 @@ def test_a_full_disk_is_one_message() -> None:
         command = [sys.executable, "-m", "coze_async", "chat", "hi"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=20, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.decode().splitlines()[-1] == "error: [Errno 28] No space left on device"
+    assert ended.stderr.decode().splitlines()[-1] == "error: The output cannot be written: No space left on device."
 
 
 def test_ctrl_c_is_told_on_stderr_when_the_answer_goes_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

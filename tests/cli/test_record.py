@@ -88,7 +88,7 @@ def test_a_full_disk_is_said_and_the_answer_is_there(emulator: Emulator, capsys:
     assert main(["record", "--out", "/dev/full", "--", "chat", "hi", "--bot", "b-1"]) == 0
     out, err = capsys.readouterr()
     assert out == "Here I am.\n"
-    assert "error: Recording to /dev/full has stopped: [Errno 28] No space left on device\n" in err
+    assert "error: Recording to /dev/full has stopped: No space left on device.\n" in err
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_is_sent(
@@ -195,7 +195,7 @@ def test_other_answers_are_shown_as_they_are(path: Path, capsys: Captured) -> No
         "   3.000  left by its reader  it was cancelled",
     ]
     # What would clear the screen is shown and does nothing.
-    assert lines[11] == "   0.000  (no event)                      <html>␛[2J"
+    assert lines[11] == "   0.000  (no event)                      <html>\\x1b[2J"
     assert lines[12] == "   0.000  whole  1 event in 1 piece, 10 bytes"
     assert lines[16] == f"   0.000  {'x' * 400}… (500 characters)"
     facts = [json.loads(line) for line in shown(capsys, file, "--json")]

@@ -130,7 +130,7 @@ def test_before_anything_came_there_is_no_rate(clock: Clock, capsys: Captured) -
         assert watch.rate == 0.0
         clock.now += 10.0
         watch.look()
-    assert capsys.readouterr().err == "0 of 5: 0.0/s\n"
+    assert capsys.readouterr().err == "0 of 5: 0.0/s, 0 failed\n"
 
 
 def test_somebody_who_watches_sees_a_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,5 +162,5 @@ def test_a_terminal_that_cannot_move_gets_lines(term: str, clock: Clock, monkeyp
     with shown(Output(), Summary(), 4) as watch:
         clock.now += 10.0
         watch.look()
-    assert "0 of 4: 0.0/s" in err.shown
+    assert "0 of 4: 0.0/s, 0 failed" in err.shown
     assert "\x1b[?25l" not in err.shown

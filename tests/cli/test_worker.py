@@ -413,8 +413,13 @@ def test_nobody_at_the_address_is_one_message(server: str, capsys: Captured) -> 
         err = capsys.readouterr().err
         assert "error: No Redis answers at redis://127.0.0.1:1: " in err
         assert "secret" not in err
+        # Unquoted as it is: it breaks the address, for those who do not look for its end from behind.
+        assert main([*command, "--debug", "--broker", "redis://:S3cret Redis/Pw@127.0.0.1:1"]) == 1
+        err = capsys.readouterr().err
+        assert "error: No Redis answers at redis://127.0.0.1:1: " in err
+        assert not [part for part in ("S3cret", "Redis/Pw", "Redis%2FPw") if part in err]
     assert main(["worker", "--broker", "localhost"]) == 1
-    assert "error: 'localhost' is no address of a Redis: " in capsys.readouterr().err
+    assert "error: This is no URL of a Redis server: " in capsys.readouterr().err
 
 
 def test_a_batch_for_workers_takes_no_rate(server: str, capsys: Captured) -> None:
