@@ -339,17 +339,20 @@ _OTHER_CLOUD = {"api.coze.cn": "https://api.coze.com", "api.coze.com": "https://
 # What gateways and middlemen answer while the server behind them may still be at work.
 _GATEWAY = frozenset((502, 503, 504))
 # Codes under which servers hide anything; their words say more.
-_VAGUE_CODES = frozenset((None, 400, 500, 103100001, 777777775))
+_VAGUE_CODES = frozenset((None, 400, 500, 103100001, 104000005, 720701013, 777777775))
 _CLASS_BY_WORDS: tuple[tuple[str, type[APIError]], ...] = (
     ("record not found", NotFoundError),
     ("conversation not found", NotFoundError),
     ("not published", NotFoundError),
     ("agent not exist", NotFoundError),
+    ("execution does not exist", NotFoundError),
     ("unauthorized access", PermissionDeniedError),
     ("does not have access to", PermissionDeniedError),
     ("name is requried", BadRequestError),  # as Coze Studio spells it
     ("role only support", BadRequestError),
     ("type only support", BadRequestError),
+    ("is not interrupted, status is", BadRequestError),
+    ("form data read failed", BadRequestError),
 )
 # What Coze Studio and Coze Plus say where they have no route for a token.
 _NO_ROUTE = "missing session_key in cookie"

@@ -650,3 +650,20 @@ def test_a_traceback_shows_an_error_by_its_public_name_before_anybody_imports_it
     program = "from coze_async import _errors; raise _errors.ClosedError('x')"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "\ncoze_async.ClosedError: x" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "msg", "kind"),
+    [
+        (720701013, "Workflow execution failure: user 7 does not have access to space 8", PermissionDeniedError),
+        (720701013, "Workflow execution failure: workflow execution does not exist, id: 1", NotFoundError),
+        (720701013, "workflow execution 7 is not interrupted, status is 2, cannot resume", BadRequestError),
+        (720701013, "Workflow execution failure: the model broke", ServerError),
+        (104000005, "multipart form data read failed", BadRequestError),
+    ],
+)
+def test_what_a_self_hosted_server_says_decides_where_its_code_says_nothing(
+    code: int, msg: str, kind: type[APIError]
+) -> None:
+    """As recorded from Coze Studio and Coze Plus."""
+    assert type(api_error("POST /v1/workflow/run", code=code, msg=msg, status=200)) is kind
