@@ -28,8 +28,8 @@ class OpenResponse:
         *,
         until: Deadline | None = None,
     ) -> None:
-        self.response = response
-        self.until = until
+        self.response: WireResponse = response
+        self.until: Deadline | None = until
         self._conversation = conversation
         self._slot = slot
 

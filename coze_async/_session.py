@@ -35,4 +35,4 @@ class Session:
         self.budget = budget
         self.observe = observe
         self.max_body = max_body
-        self.wire = AutoWire(base_url, http_client=http_client, transport=transport)
+        self.wire: AutoWire = AutoWire(base_url, http_client=http_client, transport=transport)
