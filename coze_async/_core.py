@@ -150,17 +150,19 @@ class Core:
                 await response.aclose(reuse=attempt.is_in_step)
                 raise
 
-        places: list[Slot] = []
         asked_at = None if self.session.observe is None else anyio.current_time()
+        conversation = await self.conversation(request, total) if request.conversation else None
+        place: Slot | None = None
         try:
-            places.append(await self.conversation(request, total))
-            places.append(await self.slot(slot, total, request.name))
+            place = await self.slot(slot, total, request.name)
             response = await self._repeated(request, attempt, total, asked_at)
         except BaseException:
-            for place in places:
+            if place is not None:
                 place.release()
+            if conversation is not None:
+                conversation.release()
             raise
-        return OpenResponse(response, places[0], places[1])
+        return OpenResponse(response, conversation, place)
 
     async def send_or_open(
         self,

@@ -458,7 +458,7 @@ class Lane:
             self.not_before = min(self.not_before, now)
         if turns and turns[0] + window <= now + _TICK:
             del turns[: bisect_right(turns, now + _TICK - window)]
-        due = turns[-self.most] + window if len(turns) >= self.most else 0.0
+        due = turns[-self.most] + window if len(turns) >= self.most else now
         wait = max(due, self.not_before) - now
         return wait if wait > _TICK else 0.0
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coze_async import ConfigurationError, Limiter, Limits, LimitStatistics, LocalLimiter, Rate, Slot
-from coze_async._limits import KINDS
+from coze_async._limits import KINDS, Lane
 
 # A turn that is due within a microsecond is due.
 TICK = 1e-5
@@ -493,6 +493,14 @@ async def test_users_who_are_held_back_do_not_keep_the_others_from_being_forgott
     await anyio.sleep(EXACT.window + 1)
     await limiter.turn("chat", "late")
     assert {user for _, user in limiter._lanes} == {"held back", "late"}
+
+
+@pytest.mark.parametrize("now", [-5.0, 0.0, 0.5, 1e6])
+def test_a_lane_with_room_is_open_whatever_the_clock_says(now: float) -> None:
+    lane = Lane(Rate(2, 10.0))
+    lane.not_before = now - 1
+    lane.turns.append(now)
+    assert lane.delay(now) == 0.0
 
 
 async def test_a_user_who_has_waited_counts_as_one_who_waits_no_more() -> None:

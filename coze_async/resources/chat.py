@@ -34,6 +34,8 @@ __all__ = ["ChatMessagesResource", "ChatOptions", "ChatResource"]
 
 Q = TypeVar("Q", bound=Question | ChatItem)
 
+# Options of a call that the server is not told.
+_NOT_SENT = frozenset(("timeouts", "inline_reasoning"))
 # How long cancelling a chat that nobody waits for any more may take, in seconds.
 _CANCELLING = 2.0
 
@@ -108,7 +110,7 @@ class ChatResource(Resource):
         Raises:
             ConfigurationError: the message is none that a bot can answer.
         """
-        set_to = self._set_to(options)
+        set_to = self if _NOT_SENT.isdisjoint(options) else self._set_to(options)
         return set_to._stream(**self._arguments(message, bot_id, user_id, options))  # noqa: SLF001 - its own
 
     async def ask(
@@ -130,7 +132,7 @@ class ChatResource(Resource):
             APIError: the server refused it.
             TransportError: no answer came.
         """
-        set_to = self._set_to(options)
+        set_to = self if _NOT_SENT.isdisjoint(options) else self._set_to(options)
         return await set_to._read(self._arguments(message, bot_id, user_id, options, "ask"))  # noqa: SLF001 - its own
 
     async def create(

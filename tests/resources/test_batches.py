@@ -537,3 +537,19 @@ async def test_an_item_that_comes_when_its_place_is_taken_again_waits_for_one() 
     assert (first.waited, second.waited) == pytest.approx((5.0, 15.0), abs=1.5)
     assert anyio.current_time() - began == pytest.approx(45.0, abs=2.0)
     assert (batch._places.at_work, batch._places.aside) == (0, 0)  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_who_takes_outcomes_slowly_slows_down_those_too_who_have_waited() -> None:
+    emulator = Emulator()
+    emulator.bot("b", lambda _: Script("Hi", seconds=1.0))
+    most = 0
+    async with coze_at(emulator, replace(FREE, chat=Rate(9, 1.0))) as coze:
+        limiter: Any = coze._session.limiter  # pyright: ignore[reportPrivateUsage]
+        limiter.push_back("chat", "user 0", 20.0)
+        batch = coze.chat.batch(of_users(2, 9), bot_id="b", limit=4, polling=Polling())
+        async with batch:
+            async for _ in batch:
+                await anyio.sleep(25.0)
+                untaken = len(batch._ready)  # pyright: ignore[reportPrivateUsage]
+                most = max(most, batch._places.at_work + untaken)  # pyright: ignore[reportPrivateUsage]
+    assert most == 4
