@@ -247,3 +247,19 @@ def test_what_was_not_asked_after_all_is_asked_again_unless_who_asked_has_left()
 
 def test_places_have_no_window() -> None:
     assert (Place("chats", ("", ""), 1).window, Gate("turns", ("", "", ""), 1, 5.0).window) == (0.0, 5.0)
+
+
+def test_who_leaves_takes_nobody_out_of_the_line() -> None:
+    process = Process({**dict.fromkeys((*LANES, *PLACES), 9), "account": 1})
+    for _ in range(3):
+        process.ask(("account",))
+    first, leaves, waits = process.asked
+    gates, gate = process.gates, process.gate("account")
+    gates.withdraw(leaves)
+    # Somebody of this process still stands there.
+    assert not gates.has_deserted
+    assert gate.first is waits
+    gates.withdraw(waits)
+    assert gates.has_deserted
+    assert not gate.queue
+    assert gates.take(9) == [first]
