@@ -186,6 +186,9 @@ async def test_outcomes_come_as_they_finish() -> None:
 async def test_a_batch_that_is_made_by_its_class_is_the_same() -> None:
     outcomes = await collected(FanOut(Work((3.0, None), (1.0, None), (2.0, None)), range(3)))
     assert [outcome.index for outcome in outcomes] == [1, 2, 0]
+    work = Work((1.0, None))
+    await collected(FanOut(work, range(120)))
+    assert work.most == 100
 
 
 async def test_in_order_the_first_lets_the_others_wait_up_to_a_bound() -> None:

@@ -278,6 +278,24 @@ async def test_what_was_learned_holds_at_once_for_those_too_who_wait_and_never_l
     assert [then - before for before, then in pairwise(requests.times("u"))] == pytest.approx([1.1, 1.1], abs=0.02)
 
 
+async def test_a_limiter_of_ones_own_holds_nothing_back_by_default() -> None:
+    class Open(Limiter):
+        async def turn(self, kind: str | None, user: str | None) -> None: ...
+
+        async def slot(self, user: str | None) -> Slot:
+            return Slot()
+
+        def push_back(self, kind: str | None, user: str | None, seconds: float) -> None: ...
+
+    limiter = Open()
+    (await limiter.conversation("7")).release()
+    with limiter.polling("chat_look") as paced:
+        assert paced(0.25) == 0.25
+    assert limiter.statistics() == LimitStatistics()
+    with pytest.raises(ConfigurationError, match=r"Open cannot take over \{'account': 1\}: give it a `learn` method"):
+        limiter.learn({"account": 1})
+
+
 def test_only_rates_of_the_account_can_be_learned() -> None:
     with pytest.raises(ConfigurationError, match="chats_at_once"):
         LocalLimiter().learn({"chats_at_once": 1})
