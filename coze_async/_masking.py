@@ -24,12 +24,15 @@ KEEPABLE = ("content", "users")
 # Names are read as words, however they are joined: x-api-key, privateKey, access_tokens.
 _KEYS = r"(?:api|secret|access|private|session|sign(?:ing)?|encrypt(?:ion)?|auth|client|account|shared)_?key"
 _SECRETS = rf"token|secret|passw(?:or)?d|passphrase|pwd|cookie|credential|jwt|bearer|authorization|{_KEYS}"
-# A credential, wherever it stands, with all that stands below it; what is said of one (its type, its end) is none.
+# A credential, wherever it stands, with all that stands below it.
 _CREDENTIAL = re.compile(
     rf".*(?:{_SECRETS}|assertion|code_verifier|device_code|user_code|auth_code|signature|sess(?:ion)?_?id|file_base64)s?"
     r"|(?:.*_)?(?:auth|sig|sign|ak|sk)|pass|verification_ur[il]_complete"
-    rf"|(?:.*_)?(?:{_SECRETS})s?_(?!(?:.*_)?(?:count|counts|type|total|usage|limit|num|size|length|cost|price|status|mode"
-    r"|details|in|at|time|expires|expiry|ttl|url|uri|endpoint)$).*"
+)
+# A part or another form of one, unless the last word says that it is only about one: its type, its end.
+_OF_CREDENTIAL = re.compile(rf"(?:^|_)(?:{_SECRETS})s?_")
+_ABOUT_CREDENTIAL = frozenset(
+    ["count", "counts", "type", "total", "usage", "limit", "num", "size", "length", "cost", "price", "status", "mode", "details", "in", "at", "time", "expires", "expiry", "ttl", "url", "uri", "endpoint"]
 )
 # What counts tokens.
 _COUNT = re.compile(
@@ -152,7 +155,7 @@ def _meaning(name: str) -> _Meaning:
     words = _JOINTS.sub("_", name).strip("_").lower()
     is_count = bool(_COUNT.fullmatch(words) or _CURSOR.fullmatch(words))
     return _Meaning(
-        is_credential=bool(_CREDENTIAL.fullmatch(words)),
+        is_credential=_names_credential(words),
         is_count=is_count,
         is_user=bool(_USER.fullmatch(words)),
         is_person=bool(_PERSON.fullmatch(words)),
@@ -161,6 +164,12 @@ def _meaning(name: str) -> _Meaning:
         is_label=bool(_LABEL.fullmatch(words)),
         is_held=bool(_HELD.fullmatch(words)),
     )
+
+
+def _names_credential(words: str) -> bool:
+    if _CREDENTIAL.fullmatch(words):
+        return True
+    return _OF_CREDENTIAL.search(words) is not None and words.rpartition("_")[2] not in _ABOUT_CREDENTIAL
 
 
 def _masked(text: str) -> str:
