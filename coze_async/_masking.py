@@ -31,8 +31,9 @@ _CREDENTIAL = re.compile(
 )
 # A part or another form of one, unless the last word says that it is only about one: its type, its end.
 _OF_CREDENTIAL = re.compile(rf"(?:^|_)(?:{_SECRETS})s?_")
-_ABOUT_CREDENTIAL = frozenset(
-    ["count", "counts", "type", "total", "usage", "limit", "num", "size", "length", "cost", "price", "status", "mode", "details", "in", "at", "time", "expires", "expiry", "ttl", "url", "uri", "endpoint"]
+_ABOUT_CREDENTIAL = re.compile(
+    r"counts?|type|total|usage|limit|num|size|length|cost|price|status|mode|details|in|at|time|expires|expiry|ttl|ur[il]"
+    r"|endpoint"
 )
 # What counts tokens.
 _COUNT = re.compile(
@@ -169,7 +170,7 @@ def _meaning(name: str) -> _Meaning:
 def _names_credential(words: str) -> bool:
     if _CREDENTIAL.fullmatch(words):
         return True
-    return _OF_CREDENTIAL.search(words) is not None and words.rpartition("_")[2] not in _ABOUT_CREDENTIAL
+    return _OF_CREDENTIAL.search(words) is not None and not _ABOUT_CREDENTIAL.fullmatch(words.rpartition("_")[2])
 
 
 def _masked(text: str) -> str:

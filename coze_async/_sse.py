@@ -41,9 +41,10 @@ class EventReader:
     Attributes:
         stray: The first lines that are no field of an event stream, up to 64 KiB: usually a JSON error or a page.
         seen: True once any byte came.
+        is_cut: True if the body has ended without the blank line of its last event.
     """
 
-    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "seen", "stray")
+    __slots__ = ("_id", "_pending", "_skip_lf", "_started", "is_cut", "seen", "stray")
 
     def __init__(self) -> None:
         # One buffer: an event that comes byte by byte would take fifty times its size in pieces.
@@ -52,6 +53,7 @@ class EventReader:
         self._skip_lf = False
         self._started = False
         self.seen = False
+        self.is_cut = False
         self.stray = b""
 
     @property
@@ -108,6 +110,7 @@ class EventReader:
     def end(self) -> list[Event]:
         """Return the last event if its blank line never came."""
         rest = self._taken(b"").strip(b"\n")
+        self.is_cut = bool(rest)
         return self._unusual(rest + b"\n\n") if rest else []
 
     def _taken(self, chunk: bytes) -> bytes:

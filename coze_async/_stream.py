@@ -417,7 +417,10 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
     def _traced(self) -> str:
         return f" [logid {self.logid}]" if self.logid else ""
 
-    def _unreadable(self, event: Event, error: ValueError) -> StreamProtocolError:
+    def _unreadable(self, event: Event, error: ValueError) -> CozeError:
+        """Return what it means that the data of an event cannot be read."""
+        if self._reader.is_cut:
+            return self._broken(None)
         name, data, _ = event
         text = self._core.redacted(data.decode("utf-8", "replace"))
         return StreamProtocolError(

@@ -265,3 +265,13 @@ async def test_one_chat_may_be_read_otherwise_than_the_client_says(
         ("Hi", "hm") if moved else ("<think>hm</think>Hi", "")
     ] * 3
     assert all(b"inline" not in request.content for request in transport.requests)
+
+
+async def test_an_event_that_is_cut_is_the_end_of_a_connection_not_of_a_protocol() -> None:
+    whole = said("delta", "Hello")
+    cut = said("delta", "World")[:-12]
+    coze = AsyncCoze("pat_x", transport=Answers(event_stream(whole + cut)))
+    with pytest.raises(StreamInterruptedError, match="the body ended without its last event") as caught:
+        await coze.chat.ask("Hi", bot_id="b", user_id="u")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hello"
