@@ -216,7 +216,9 @@ async def soak(minutes: float, at_once: int, seed: int, faults: float) -> bool:
     ) as coze:
         watching = asyncio.ensure_future(_watch(told))
 
-        async def keep_asking() -> None:
+        async def keep_asking(number: int) -> None:
+            # Not all in one step of the loop: it would stand still for the time of all of them.
+            await asyncio.sleep(number / 500)
             while time.monotonic() < ends:
                 await _ask(coze, str(next(numbers)), told, dice)
 
@@ -226,7 +228,7 @@ async def soak(minutes: float, at_once: int, seed: int, faults: float) -> bool:
                 memory.append(resident() >> 20)
                 print(f"{told.right} right, {len(told.wrong)} wrong, {memory[-1]} MiB", file=sys.stderr)
 
-        await asyncio.gather(report(), *[keep_asking() for _ in range(at_once)])
+        await asyncio.gather(report(), *map(keep_asking, range(at_once)))
         watching.cancel()
     listener.close()
     print(f"{told.right} right answers, {len(told.wrong)} wrong ones, errors: {dict(told.errors)}")
