@@ -200,7 +200,7 @@ class RenewingAuth(Auth):
                 return token
             await renewal.is_over.wait()
             if renewal.error is not None:
-                # An exception of ones own: a shared one would collect the traceback of everybody.
+                # Each waiter raises a copy: a shared exception would collect every waiter's traceback.
                 raise copy.copy(renewal.error) from renewal.error
 
     async def _ask(self, endpoint: TokenEndpoint, still_good: OAuthToken | None) -> OAuthToken:

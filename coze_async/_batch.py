@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Never, Self, 
 import anyio
 from anyio.abc import TaskGroup
 
+from coze_async._checks import is_whole
 from coze_async._errors import (
     STOP_ON,
     ChatFailedError,
@@ -257,7 +258,7 @@ class FanOut(Generic[I, R]):
                 f"items is a {type(items).__name__}: give a list, a generator, or anything else that can be iterated, "
                 "also asynchronously."
             )
-        if not isinstance(limit, int) or limit < 1:
+        if not is_whole(limit) or limit < 1:
             raise ConfigurationError(f"limit is {limit!r}: give how many may run at a time, 1 or more.")
         if not all(isinstance(kind, type) for kind in (stop_on if isinstance(stop_on, tuple) else (stop_on,))):
             raise ConfigurationError(f"stop_on is {stop_on!r}: give classes of errors in a tuple; () for none.")

@@ -32,12 +32,12 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    """True for an int that is no bool."""
+    """True for an int that is not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def checked_headers(headers: Any) -> dict[str, str]:
-    """Return headers as a dict; None is none.
+    """Return headers as a dict; an empty one for None.
 
     Raises:
         ConfigurationError: they are no mapping of texts, or one of them cannot be a header. The error shows no value.

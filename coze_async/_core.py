@@ -40,12 +40,12 @@ T = TypeVar("T")
 
 # A byte order mark, and blanks.
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
-# What is shown of a body is cut to so many bytes before secrets are looked for in it.
+# Only this much of a body is searched for secrets and shown, in bytes.
 _SHOWN = 4096
-# Of an answer that is an error no more than so many bytes are read.
+# At most this many bytes of an error answer are read.
 _MOST_OF_AN_ERROR = 1 << 20
-# A small compressed answer can hold millions of empty objects, which Python reads at three million a second. What is
-# smaller than the first number is never looked at.
+# A small compressed answer can hold millions of empty objects, which Python reads at three million a second. Answers
+# below the first size, in bytes, are not counted.
 _LARGE, _MOST_VALUES = 1 << 20, 500_000
 # Gateways that name no type, or text/plain, may still send a stream.
 _STREAM_TYPES = ("text/event-stream", "text/plain", "")
@@ -178,7 +178,7 @@ class Core:
             request: What to send.
             begin: Reads the first event; it gets the bytes that were read already.
             total: When all of it has to be over.
-            asked_at: When it began to wait for its conversation and its slot; None if it did not.
+            asked_at: When the caller began to wait for its places; None to measure from the first turn.
 
         Raises:
             APIError: the server answered with an error.
@@ -234,20 +234,18 @@ class Core:
         total = self.options.timeouts.total
         return None if total is None else Deadline(anyio.current_time() + total, "total")
 
-    async def slot(self, user: str | None, total: Deadline | None = None, name: str = "The call") -> Slot:
+    async def slot(self, user: str | None, total: Deadline | None, name: str) -> Slot:
         """Wait until a user, and the account, may have one more chat in flight."""
         self.session.wire.check()
         place = self.session.limiter.slot(user)
-        total = total or self.deadline()
         return await (place if total is None else self._in_line(place, name, total))
 
-    async def conversation(self, request: Request, total: Deadline | None = None) -> Slot:
+    async def conversation(self, request: Request, total: Deadline | None) -> Slot:
         """Wait until a request may start a chat in its conversation."""
         if not request.conversation:
             return Slot()
         self.session.wire.check()
         place = self.session.limiter.conversation(request.conversation)
-        total = total or self.deadline()
         return await (place if total is None else self._in_line(place, request.name, total))
 
     async def _in_line(self, limit: Awaitable[T], name: str, total: Deadline) -> T:
@@ -258,6 +256,7 @@ class Core:
                 return await limit
             except anyio.get_cancelled_exc_class() as error:
                 told += getattr(error, "__notes__", ())
+                # An outer scope with this deadline would take it, and knows less.
                 if anyio.current_time() < total.at:
                     raise
         why = " ".join(told) or "It waited for a limit of this client."
@@ -318,7 +317,7 @@ class Core:
             request: What to send.
             run: Makes one attempt.
             total: When all of it has to be over.
-            asked_at: Since when the first attempt has waited for limits; None if it begins to.
+            asked_at: When the caller began to wait for its places; None to measure from the first turn.
         """
         session, policy = self.session, self.options.retry
         session.wire.check()
@@ -355,7 +354,7 @@ class Core:
                 if step.spends:
                     session.budget.spend()
                 self._observe(request, attempt, error, step.wait)
-                if isinstance(error, RateLimitError):
+                if isinstance(error, RateLimitError) and attempt.credentials is not None:
                     pause = (error.retry_after or policy.initial) if step.wait is None else step.wait
                     # The next caller gets the error again rather than a call that hangs for an hour.
                     session.limiter.push_back(request.kind, request.user, min(pause, policy.max_retry_after))
@@ -610,7 +609,7 @@ class _Attempt:
         self.waited = 0.0
         self.status: int | None = None
         self.logid: str | None = None
-        # The answer was a whole one of the expected kind: the next one on its connection will be that of its request.
+        # True once a whole answer of the expected kind was read, so that its connection may be used again.
         self.is_in_step = False
         # What showed who is asking; none yet if the attempt got no further than the login.
         self.credentials: dict[str, str] | None = None

@@ -382,7 +382,7 @@ class Wait:
 
 
 class Line:
-    """Room for so many; the others wait, and each goes in for one who leaves, in the order in which they came.
+    """Holds at most `most`; the others wait, and go in one by one in the order in which they came.
 
     Attributes:
         most: How many may be in.
@@ -724,6 +724,9 @@ class LocalLimiter(CountingLimiter):
         except BaseException:
             for each in (*entered, *held):
                 self._hand_on(each)
+            if not place.taken:
+                # It was handed over in the moment of leaving, and nobody came behind.
+                self._places.pop(place.key, None)
             raise
         finally:
             self._chats_waiting -= 1

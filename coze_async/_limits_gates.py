@@ -65,7 +65,7 @@ class Gate:
         return self.queue[0]
 
     def learn(self, free: int, wait: float, now: float, *, is_granted: bool) -> None:
-        """Take over what it said: so many more, or none for so long."""
+        """Take over its answer: how many more may pass, or how long it stays closed."""
         del is_granted
         self.is_closed = wait > 0
         self.room = 0 if self.is_closed else free

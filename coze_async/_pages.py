@@ -170,7 +170,7 @@ class ByLastId(PageStyle):
 
 
 def _id(value: Any) -> str | None:
-    """Return an id that was given, as a text; None for none, which may be written as 0."""
+    """Return a given id as text; None if there is none (0 and '' count as none)."""
     return str(value).strip() if value not in (None, "", 0, "0") else None
 
 

@@ -84,19 +84,6 @@ class Retry:
         # Jitter needs no secrecy. After Retry-After it is added, never taken off.
         return (asked or 0.0) + random.uniform(0.0, bound)  # noqa: S311
 
-    def wait_while_busy(self, error: CozeError, waited: float) -> float | None:
-        """Return how long to wait for another chat of the conversation; None if it is none, or was waited for enough.
-
-        Args:
-            error: How the attempt ended.
-            waited: Seconds since the first attempt that ended so.
-        """
-        if not isinstance(error, ConversationBusyError) or waited >= self.busy_timeout:
-            return None
-        # As slow as polls get; the last look is at the end of the time.
-        asked = error.retry_after or min(_BUSY_MOST, _BUSY_FIRST + waited / 2)
-        return min(asked, self.busy_timeout - waited)
-
 
 # The first and the longest wait for another chat of the same conversation, in seconds.
 _BUSY_FIRST, _BUSY_MOST = 1.0, 5.0
@@ -170,8 +157,8 @@ def next_step(
         # Refused before working: sent again at once, whatever the policy for repeats.
         return Step(0.0, counts=False)
     if isinstance(error, ConversationBusyError):
-        # Refused because of another chat: that is no attempt of ours.
-        return Step(policy.wait_while_busy(error, busy_for), counts=False)
+        # Another chat was in the way: this does not count as an attempt.
+        return Step(_busy_wait(policy, error, busy_for), counts=False)
     if failures >= policy.attempts or not may_repeat(error, safe=safe):
         return _STOP
     if isinstance(error, APIError) and (error.retry_after or 0.0) > policy.max_retry_after:
@@ -179,6 +166,15 @@ def next_step(
     # A refusal for the rate comes from a server that works; a failure draws on the budget.
     spends = not isinstance(error, RateLimitError)
     return Step(policy.wait(failures, error), spends=spends) if has_budget or not spends else _STOP
+
+
+def _busy_wait(policy: Retry, error: ConversationBusyError, waited: float) -> float | None:
+    """Return how long to wait before asking again; None if the time is up."""
+    if waited >= policy.busy_timeout:
+        return None
+    # As slow as polls get; the last look is at the end of the time.
+    asked = error.retry_after or min(_BUSY_MOST, _BUSY_FIRST + waited / 2)
+    return min(asked, policy.busy_timeout - waited)
 
 
 def may_repeat(error: CozeError, *, safe: bool) -> bool:

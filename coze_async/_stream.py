@@ -5,7 +5,6 @@ connection, the user's slot and the memory at once; read to its end, the connect
 """
 
 import contextlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
@@ -216,7 +215,7 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
         return self._collected()
 
     def _break(self, error: TransportError) -> None:
-        """End the stream when its body has ended by an error, which does not matter once all of worth has come."""
+        """End the stream after its body broke off; that is no error if everything that matters has come."""
         if self._is_complete():
             self._end()
             return
@@ -259,15 +258,14 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
         async def first(response: WireResponse) -> None:
             events.append(await self._first(response))
 
-        with anyio.CancelScope(deadline=math.inf if total is None else total.at) as self._opening:
+        # For `aclose`, which another task may call meanwhile.
+        with anyio.CancelScope() as self._opening:
             opened = await self._core.open(self._request, first, slot=self._slot, total=total)
-        scope, self._opening = self._opening, None
-        if self._is_closed:
+        self._opening = None
+        if self._is_closed or opened is None:
             if opened is not None:
                 await opened.aclose()
             raise StopAsyncIteration
-        if scope.cancelled_caught or opened is None:
-            raise self._timed_out("total")
         self.take(opened, total)
         return events[-1]
 
@@ -392,7 +390,7 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
         return "Coze Studio does so when it fails before the run begins"
 
     def _not_a_stream(self, stray: bytes) -> CozeError:
-        """Return what a body says that is no event stream although its header says so."""
+        """Return the error for a body that is not an event stream, whatever its header says."""
         text = stray.decode("utf-8", "replace").strip()
         if facts := json_object(text):
             return self._refused(facts, text)
@@ -435,7 +433,7 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
 
         Each is made when it is asked for. Made beforehand, many would be there at once, and the garbage collector would
         look at them for as long as it takes to make them. The stream holds what is returned, so this must not hold the
-        stream: who drops it frees the connection.
+        stream: dropping the stream frees the connection.
         """
         return _typed_events(decode, inbox)
 
@@ -473,7 +471,7 @@ class EventStream(NotCopied, ABC, Generic[E, R]):
         return True
 
     def _is_complete(self) -> bool:
-        """True when nothing of worth is missing, although the last event has not come."""
+        """True when nothing that matters is missing, although the last event has not come."""
         return False
 
     @abstractmethod

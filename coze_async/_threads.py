@@ -33,7 +33,7 @@ class _Call(Generic[T]):
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        # Taken once: by the thread that begins, or by who no longer wants it to begin.
+        # Acquired once: by the thread when it starts, or by the caller to keep it from starting.
         self._claim = threading.Lock()
         self._is_over = threading.Event()
 

@@ -43,7 +43,11 @@ class TokenStore(Protocol):
         ...
 
     async def save(self, token: OAuthToken) -> None:
-        """Keep a token instead of the one before; afterwards that one must not come back."""
+        """Keep a token instead of the one before; afterwards that one must not come back.
+
+        It goes on when its caller is cancelled. Limit its time with `anyio.fail_after`: the limits of asyncio do not
+        work in it.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateUsage=false
 
+import asyncio
 import contextlib
 import dataclasses
 import gc
@@ -729,3 +730,16 @@ def test_a_limit_of_zero_is_refused_by_name(name: str) -> None:
 def test_a_rate_that_is_a_number_is_refused_in_words() -> None:
     with pytest.raises(ConfigurationError, match=r"Limits.chat is 60: give a Rate, such as Rate\(60, 60.0\)"):
         Limits(chat=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_who_leaves_in_the_moment_of_being_let_in_leaves_nothing_behind(anyio_backend: str) -> None:
+    limiter = LocalLimiter(Limits(chats_per_conversation=1))
+    first = await limiter.conversation("7")
+    waiting = asyncio.ensure_future(limiter.conversation("7"))
+    await anyio.wait_all_tasks_blocked()
+    first.release()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not limiter._places

@@ -19,6 +19,7 @@ from coze_async import (
     Polling,
     PollTimeoutError,
     Rate,
+    RateLimitError,
     RequestTimeoutError,
     Retry,
     Timeouts,
@@ -288,3 +289,28 @@ async def test_in_a_batch_a_long_wait_is_no_warning(caplog: pytest.LogCaptureFix
         outcomes = await coze.chat.batch(["a", "b"], bot_id="b", user_id="u").collect()
     assert said(caplog) == [("INFO", "User 'u' waits 10.0 s for Limits.chat")]
     assert sorted(round(outcome.waited) for outcome in outcomes) == [0, 10]
+
+
+async def test_a_run_that_only_waited_says_that_nothing_was_sent() -> None:
+    coze, transport = coze_with(chat(), limits=Limits(chats_at_once=1))
+    coze = coze.with_options(user="u")
+    slot = await limiter_of(coze).slot("u")
+    with pytest.raises(PollTimeoutError, match=r"Nothing was sent\. User 'u' .*chats_at_once") as caught:
+        await coze.workflows.run_and_poll(workflow_id="7", polling=Polling(timeout=2))
+    assert "goes on" not in str(caught.value)
+    with pytest.raises(RequestTimeoutError, match=r"POST /v1/workflow/run: nothing was sent within 1 s"):
+        await coze.workflows.run_and_poll(workflow_id="7", timeouts=Timeouts(total=1))
+    slot.release()
+    assert transport.requests == []
+
+
+async def test_a_login_that_is_refused_for_its_rate_holds_no_user_back() -> None:
+    async def token() -> str:
+        raise RateLimitError("The login is asked too often.", retry_after=50.0)
+
+    coze = AsyncCoze(token, base_url=URL, transport=Answers(event_stream(STREAM)), retry=Retry.none())
+    for _ in range(2):
+        began = anyio.current_time()
+        with pytest.raises(RateLimitError):
+            await ask(coze)
+        assert anyio.current_time() - began < 1.0

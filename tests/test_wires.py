@@ -18,6 +18,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import httpx
+import httpx2
 import pytest
 from answering import Answers, answer, chat, event_stream
 from raw_http import Visitor, saying, serving
@@ -519,7 +520,6 @@ async def test_a_hook_that_uses_a_stream_up_is_a_transport_error() -> None:
 
 
 async def test_a_client_of_httpx2_is_taken(caplog: pytest.LogCaptureFixture) -> None:
-    httpx2: Any = pytest.importorskip("httpx2")
     asked: list[str] = []
 
     def handle(request: Any) -> Any:
@@ -543,8 +543,6 @@ async def test_a_client_of_httpx2_is_taken(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("name", ["ConnectError", "ConnectTimeout", "ReadError", "PoolTimeout", "RemoteProtocolError"])
 async def test_errors_of_httpx2_are_translated_like_those_of_httpx(name: str) -> None:
-    httpx2: Any = pytest.importorskip("httpx2")
-
     def told(module: Any) -> Any:
         def fail(_: Any) -> Any:
             raise getattr(module, name)("reason")
@@ -581,7 +579,6 @@ anyio.run(main)
 
 
 def test_a_program_that_puts_httpx2_in_the_place_of_httpx_works_and_logs_no_ids() -> None:
-    pytest.importorskip("httpx2")
     done = subprocess.run([sys.executable, "-c", ALIASED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

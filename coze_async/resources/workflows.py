@@ -8,7 +8,7 @@ import anyio
 from coze_async._chat_stream import ChatStream
 from coze_async._config import Polling, Timeouts
 from coze_async._core import Core
-from coze_async._endpoint import Resource, get, post
+from coze_async._endpoint import Resource, core_within, get, post
 from coze_async._errors import (
     STOP_ON,
     ConfigurationError,
@@ -223,8 +223,14 @@ class WorkflowsResource(Resource):
         """
         polling = polling or Polling()
         execute_id: str | None = None
+        waited: list[str] = []
+        core, name = core_within(self._core, timeouts), "POST /v1/workflow/run"
         with anyio.move_on_after(polling.timeout):
-            slot = await self._core.slot(self._core.options.user)
+            try:
+                slot = await core.slot(core.options.user, core.deadline(), name)
+            except anyio.get_cancelled_exc_class() as error:
+                waited += ["Nothing was sent.", *getattr(error, "__notes__", ())]
+                raise
             try:
                 run = await self.run(
                     workflow_id=workflow_id,
@@ -244,9 +250,10 @@ class WorkflowsResource(Resource):
                 return _finished(run, await self._last_history(workflow_id, execute_id, polling, timeouts))
             finally:
                 slot.release()
+        fate = " ".join(waited) or ("It goes on." if execute_id else "Whether it was started is not known.")
         raise PollTimeoutError(
-            f"POST /v1/workflow/run: the run {execute_id or '(not yet started)'} was not over within "
-            f"{polling.timeout:g} s (Polling.timeout). It goes on; raise Polling.timeout to wait longer.",
+            f"{name}: the run {execute_id or '(not yet started)'} was not over within {polling.timeout:g} s "
+            f"(Polling.timeout). {fate} Raise Polling.timeout to wait longer.",
             execute_id=execute_id,
         )
 

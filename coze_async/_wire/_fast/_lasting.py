@@ -18,7 +18,8 @@ _CLEANING_UP = 1.0
 class _LastingTask(asyncio.Task[T]):
     """Goes on when it is cancelled by others; `asyncio.run` waits for it at its end as for every task.
 
-    Time limits within its coroutine work: the scopes of anyio cancel with a message.
+    Within its coroutine the scopes of anyio work, since they cancel with a message. Those of asyncio (`timeout`,
+    `wait_for`, `TaskGroup`) do not: nobody can tell their cancellation from that of others.
     """
 
     _is_given_up = False

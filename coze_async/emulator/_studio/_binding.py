@@ -66,7 +66,7 @@ def _check(name: str, value: Any, kind: str) -> None:
             if not isinstance(value, str):
                 raise _mismatch("string", value, shown)
         case "number":
-            if not isinstance(value, int):
+            if not isinstance(value, int) or isinstance(value, bool):
                 raise _mismatch("int64", value, shown)
         case "texts":
             for inner in cast("Mapping[str, Any]", value).values() if isinstance(value, dict) else [value]:
