@@ -256,11 +256,18 @@ class Core:
                 return await limit
             except anyio.get_cancelled_exc_class() as error:
                 told += getattr(error, "__notes__", ())
-                # An outer scope with this deadline would take it, and knows less.
-                if anyio.current_time() < total.at:
-                    raise
+                raise
+        raise self._not_sent(name, told)
+
+    def _not_sent(self, name: str, told: list[str]) -> RequestTimeoutError:
+        """Return the error for a time that has ended while a call waited for limits.
+
+        Args:
+            name: The call.
+            told: What the limits have said of the wait.
+        """
         why = " ".join(told) or "It waited for a limit of this client."
-        raise RequestTimeoutError(
+        return RequestTimeoutError(
             f"{name}: nothing was sent within {self.options.timeouts.total:g} s (Timeouts.total). {why} "
             "Raise Timeouts.total, or ask less at a time.",
             may_have_arrived=False,
@@ -297,12 +304,21 @@ class Core:
         self, request: Request, run: "_Run[T]", total: Deadline | None, asked_at: float | None = None
     ) -> Awaitable[T]:
         """Return the result of the attempts, awaited within the total time."""
-        attempts = self._attempts(request, run, total, asked_at)
-        return attempts if total is None else self._in_time(attempts, request, total)
+        if total is None:
+            return self._attempts(request, run, None, asked_at, [])
+        return self._in_time(request, run, total, asked_at)
 
-    async def _in_time(self, attempts: Awaitable[T], request: Request, total: Deadline) -> T:
+    async def _in_time(self, request: Request, run: "_Run[T]", total: Deadline, asked_at: float | None) -> T:
+        attempts: list[_Attempt] = []
+        told: list[str] = []
         with anyio.CancelScope(deadline=total.at):
-            return await attempts
+            try:
+                return await self._attempts(request, run, total, asked_at, attempts)
+            except anyio.get_cancelled_exc_class() as error:
+                told += getattr(error, "__notes__", ())
+                raise
+        if not attempts:
+            raise self._not_sent(request.name, told)
         warning = "" if request.safe else " What it started may still be running, so it is not sent again."
         raise RequestTimeoutError(
             f"{request.name}: no answer within {self.options.timeouts.total:g} s (Timeouts.total) from "
@@ -310,7 +326,14 @@ class Core:
             timeout="total",
         )
 
-    async def _attempts(self, request: Request, run: "_Run[T]", total: Deadline | None, asked_at: float | None) -> T:
+    async def _attempts(
+        self,
+        request: Request,
+        run: "_Run[T]",
+        total: Deadline | None,
+        asked_at: float | None,
+        attempts: "list[_Attempt]",
+    ) -> T:
         """Run attempts until one succeeds or the next one is not allowed.
 
         Args:
@@ -318,6 +341,7 @@ class Core:
             run: Makes one attempt.
             total: When all of it has to be over.
             asked_at: When the caller began to wait for its places; None to measure from the first turn.
+            attempts: Gets those that were begun.
         """
         session, policy = self.session, self.options.retry
         session.wire.check()
@@ -326,10 +350,9 @@ class Core:
         while True:
             if asked_at is None and session.observe is not None:
                 asked_at = anyio.current_time()
-            turn = session.limiter.turn(request.kind, request.user)
-            # Of a request that was sent before, nobody knows how far it has come.
-            await (turn if total is None or failures or renewals else self._in_line(turn, request.name, total))
+            await session.limiter.turn(request.kind, request.user)
             attempt = _Attempt(1 + failures + renewals, anyio.current_time())
+            attempts.append(attempt)
             if asked_at is not None:
                 attempt.waited, asked_at = attempt.began - asked_at, None
             if not request.safe and (tally := TALLY.get()) is not None:
